@@ -45,10 +45,10 @@ def rows_of_set(args: argparse.Namespace, datalist: Path) -> list[Row]:
     """Run what is missing on one data set; a row for each method."""
     name = datalist.resolve().parent.name
     folder = args.output / name
-    words = ["experiment", datalist, "--methods", args.methods, "--seeds", args.seeds, "--time", args.time]
-    words += ["--output", folder, "--part", args.part, "--jobs", args.jobs, *_truth(args, datalist)]
-    words += [word for pair in _settings(args) for word in ("--set", pair)]
-    _run([PROGRAM / "coranet" / "__main__.py", *words])
+    arguments = ["experiment", datalist, "--methods", args.methods, "--seeds", args.seeds, "--time", args.time]
+    arguments += ["--output", folder, "--part", args.part, "--jobs", args.jobs, *_truth(args, datalist)]
+    arguments += [word for pair in _settings(args) for word in ("--set", pair)]
+    _run([PROGRAM / "coranet" / "__main__.py", *arguments])
     summary = read_json(folder / "summary.json")["methods"]
     rows = [_row(name, folder, method, args.time) for method in summary]
     return rows + (_nnunet_rows(args, datalist, name) if args.nnunet else [])
@@ -74,10 +74,10 @@ def peak_mib(job: Job) -> float | None:
 
 def _nnunet_rows(args: argparse.Namespace, datalist: Path, name: str) -> list[Row]:
     results = args.output / name / "nnunet" / "comparison.json"
-    words = [Path(__file__).with_name("nnunet.py"), datalist, "--python", args.nnunet, "--programs", "nnunet"]
-    words += ["--time", args.time, "--output", results.parent, "--results", results, "--seeds", args.seeds]
-    words += ["--part", args.part, *_truth(args, datalist), *(["--threads", args.threads] if args.threads else [])]
-    _run(words)
+    arguments = [Path(__file__).with_name("nnunet.py"), datalist, "--python", args.nnunet, "--programs", "nnunet"]
+    arguments += ["--time", args.time, "--output", results.parent, "--results", results, "--seeds", args.seeds]
+    arguments += ["--part", args.part, *_truth(args, datalist), *(["--threads", args.threads] if args.threads else [])]
+    _run(arguments)
     (found,) = read_json(results)["summary"]
     same = {key: found[key] for key in ("seeds", "dice", "dice_sd", "dice_of_classes", "hd95_mm", "steps")}
     row = {
@@ -97,10 +97,10 @@ def _settings(args: argparse.Namespace) -> list[str]:
     return [*args.set, *([f"machine.threads={args.threads}"] if args.threads else [])]
 
 
-def _run(words: Sequence[object]) -> None:
-    done = subprocess.run([sys.executable, *map(str, words)])
-    if done.returncode:
-        sys.exit(done.returncode)
+def _run(args: Sequence[object]) -> None:
+    process = subprocess.run([sys.executable, *map(str, args)])
+    if process.returncode:
+        sys.exit(process.returncode)
 
 
 def verdict(rows: Sequence[Row]) -> Row:
@@ -113,9 +113,9 @@ def verdict(rows: Sequence[Row]) -> Row:
     for row in rows:
         by_set.setdefault(row["set"], {})[row["method"]] = row["dice"]
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    means = {method: mean([one.get(method) for one in by_set.values()]) for method in methods}
+    means = {method: mean([row.get(method) for row in by_set.values()]) for method in methods}
     above = {
-        method: sum(_is_above(one.get(OURS), one.get(method)) for one in by_set.values())
+        method: sum(_is_above(row.get(OURS), row.get(method)) for row in by_set.values())
         for method in methods
         if method != OURS
     }
@@ -123,8 +123,8 @@ def verdict(rows: Sequence[Row]) -> Row:
     return {"sets": len(by_set), "mean_dice": means, "above": above, "distance_closed": closed}
 
 
-def _is_above(ours: float | None, theirs: float | None) -> bool:
-    return ours is not None and theirs is not None and ours > theirs
+def _is_above(own: float | None, other: float | None) -> bool:
+    return own is not None and other is not None and own > other
 
 
 def markdown(rows: Sequence[Row], time: str, part: str) -> str:
@@ -133,7 +133,7 @@ def markdown(rows: Sequence[Row], time: str, part: str) -> str:
     sets = list(dict.fromkeys(row["set"] for row in rows))
     found = {(row["set"], row["method"]): row for row in rows}
     lines = [f"Mean Dice of the {part} cases after {time}, ± standard deviation over the seeds", ""]
-    lines += _table(["set", *methods], [[one, *(_dice(found.get((one, m))) for m in methods)] for one in sets])
+    lines += _table(["set", *methods], [[name, *(_dice(found.get((name, m))) for m in methods)] for name in sets])
     whole = verdict(rows)
     lines += ["", *_sentences(whole), ""]
     head = ["set", "method", "seeds", "Dice", "HD95, mm", "asked, s", "taken, s", "steps", "peak, GiB"]

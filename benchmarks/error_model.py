@@ -229,38 +229,43 @@ def draw(cases: list[MeasuredCase], fitted: int, number: int, steps: int) -> dic
     rotated = np.roll(order, -fitted * number)
     here, there = [cases[i] for i in rotated[:fitted]], [cases[i] for i in rotated[fitted:]]
     tolerance = float(np.median([case.tolerance_mm for case in cases]))
-    begun = time.process_time()
+    start = time.process_time()
     network = fit([case.case for case in here], tolerance, number, steps=steps)
-    seconds = time.process_time() - begun
+    seconds = time.process_time() - start
     row: dict[str, object] = {"fit_processor_s": round(seconds, 1), "measured": [case.name for case in there]}
     learned = [applied(network, case.case.evidence).numpy() for case in there]
     for kind, errors, output in (("all", [c.wrong for c in there], 0), ("deep", [c.deep for c in there], 1)):
         needed = {name: needed_share([c.scores[name] for c in there], errors) for name in there[0].scores}
-        needed["learned"] = needed_share([one[output] for one in learned], errors)
-        needed["learned, by deep errors"] = needed_share([one[1] for one in learned], errors)
+        needed["learned"] = needed_share([outputs[output] for outputs in learned], errors)
+        needed["learned, by deep errors"] = needed_share([output[1] for output in learned], errors)
         row[kind] = needed
     if number == 0 or fitted == 8:
-        places = [places_of(c, {"learned": one[1]}) for c, one in zip(there, learned, strict=True) if c.deep.any()]
-        row["places"] = {name: np.mean([one[name] for one in places], axis=0).tolist() for name in places[0]}
+        places = [
+            places_of(c, {"learned": output[1]}) for c, output in zip(there, learned, strict=True) if c.deep.any()
+        ]
+        row["places"] = {name: np.mean([place[name] for place in places], axis=0).tolist() for name in places[0]}
     return row
 
 
 def summary(rows: list[dict[str, object]]) -> dict[str, object]:
     """Mean over the draws, as multiples of the softmax margin."""
-    made: dict[str, object] = {"draws": len(rows), "fit_processor_s": np.mean([row["fit_processor_s"] for row in rows])}
+    figures_of_draws: dict[str, object] = {
+        "draws": len(rows),
+        "fit_processor_s": np.mean([row["fit_processor_s"] for row in rows]),
+    }
     for kind in ("all", "deep"):
         base = "softmax margin"
-        made[kind] = {
+        figures_of_draws[kind] = {
             name: round(float(np.mean([row[kind][name] / row[kind][base] for row in rows])), 3)
             for name in rows[0][kind]
         }
-        made[f"{kind}_softmax_share"] = round(float(np.mean([row[kind][base] for row in rows])), 4)
+        figures_of_draws[f"{kind}_softmax_share"] = round(float(np.mean([row[kind][base] for row in rows])), 4)
     places = [row["places"] for row in rows if "places" in row]
     if places:
-        made["places"] = {
-            name: np.round(np.mean([one[name] for one in places], axis=0), 3).tolist() for name in places[0]
+        figures_of_draws["places"] = {
+            name: np.round(np.mean([place[name] for place in places], axis=0), 3).tolist() for name in places[0]
         }
-    return made
+    return figures_of_draws
 
 
 def short_training_cases(folder: Path) -> list[ErrorCase]:
@@ -295,10 +300,10 @@ def learned_from_short_trainings(
     fitted: list[ErrorCase], cases: list[MeasuredCase], heads_threshold: float, steps: int
 ) -> dict[str, object]:
     """What an error model from labeled cases alone flags on other cases."""
-    begun, sampled = time.process_time(), SampledCases.of(fitted, float(np.median([c.tolerance_mm for c in cases])), 0)
+    start, sampled = time.process_time(), SampledCases.of(fitted, float(np.median([c.tolerance_mm for c in cases])), 0)
     curves, _ = cross_fitted(sampled, 1 + max(int(case.truth.max()) for case in fitted), steps=steps)
     network, promise = sampled.fit(range(len(fitted)), 0, steps=steps), Promise.of(curves, HELD)
-    seconds, rows = time.process_time() - begun, []
+    seconds, rows = time.process_time() - start, []
     for case in cases:
         probability = applied(network, case.case.evidence).numpy()[1]
         threshold = NestedRegions.of(probability).threshold((promise.relative_size or 0) * case.case.usual_voxels)
@@ -325,7 +330,7 @@ def estimates(cases: list[MeasuredCase], names: list[str], tolerance: float, ste
         "dice": estimated_dice(figures, names),
         "volume": {f"{share:g}": held_volumes(figures, names, share) for share in SHARES[:2]},
         "unlike": [
-            QualityModel(tuple(names), others(figures, n)).estimate(one).unlike for n, one in enumerate(figures)
+            QualityModel(tuple(names), others(figures, n)).estimate(case).unlike for n, case in enumerate(figures)
         ],
     }
 
@@ -336,11 +341,11 @@ def others(figures: list[CaseFigures], number: int) -> tuple[CaseFigures, ...]:
 
 def kept_promises(curves: list[RiskCurve]) -> dict[str, object]:
     """Coverage and flagged share of the other cases by regions from a few, on the mean of 200 random splits."""
-    made: dict[str, object] = {}
+    shares: dict[str, object] = {}
     for count in sorted({count for count in (4, 9, (len(curves) + 1) // 2) if count < len(curves)}):
         for share in SHARES[:2]:
-            made[f"{share:g} from {count} cases"] = split_coverage(curves, count, share)
-    return made
+            shares[f"{share:g} from {count} cases"] = split_coverage(curves, count, share)
+    return shares
 
 
 def split_coverage(curves: list[RiskCurve], count: int, share: float) -> dict[str, float] | None:
@@ -359,30 +364,31 @@ def split_coverage(curves: list[RiskCurve], count: int, share: float) -> dict[st
 
 def estimated_dice(figures: list[CaseFigures], names: list[str]) -> dict[str, object]:
     """Rank correlation with the true mean Dice, and mean error of the calibrated estimate."""
-    estimated = [QualityModel(tuple(names), others(figures, n)).estimate(one) for n, one in enumerate(figures)]
-    true = np.array([one.mean_dice for one in figures])
-    said = np.array([one.mean_dice for one in estimated])
-    raw = np.array([np.mean(one.expected_dice) for one in figures])
+    estimated = [QualityModel(tuple(names), others(figures, n)).estimate(case) for n, case in enumerate(figures)]
+    true = np.array([case.mean_dice for case in figures])
+    dice = np.array([quality.mean_dice for quality in estimated])
+    raw = np.array([np.mean(case.expected_dice) for case in figures])
     return {
         "true": np.round(true, 3).tolist(), "expected": np.round(raw, 3).tolist(),
-        "estimated": np.round(said, 3).tolist(), "rank_correlation": round(float(spearmanr(raw, true)[0]), 3),
-        "mean_error": round(float(np.mean(np.abs(said - true))), 4), "verdicts": [one.verdict for one in estimated],
+        "estimated": np.round(dice, 3).tolist(), "rank_correlation": round(float(spearmanr(raw, true)[0]), 3),
+        "mean_error": round(float(np.mean(np.abs(dice - true))), 4),
+        "verdicts": [quality.verdict for quality in estimated],
     }  # fmt: skip
 
 
 def held_volumes(figures: list[CaseFigures], names: list[str], share: float) -> dict[str, object]:
     """How many true volumes lie within the bounds, and how wide these are, in units of the volume; two ways."""
     rows: dict[str, list[tuple[bool, float]]] = {"by expected errors": [], "by relative error": []}
-    for n, one in enumerate(figures):
+    for n, case in enumerate(figures):
         rest = others(figures, n)
-        for number, bounds in enumerate(QualityModel(tuple(names), rest).bounds(one, share)):
-            scale = max(one.true_ml[number], 1e-6)
-            inside = bounds.lower_ml <= one.true_ml[number] <= bounds.upper_ml
+        for number, bounds in enumerate(QualityModel(tuple(names), rest).bounds(case, share)):
+            scale = max(case.true_ml[number], 1e-6)
+            inside = bounds.lower_ml <= case.true_ml[number] <= bounds.upper_ml
             rows["by expected errors"].append((inside, (bounds.upper_ml - bounds.lower_ml) / scale))
             errors = sorted(abs(np.log((c.true_ml[number] + 1e-3) / (c.volume_ml[number] + 1e-3))) for c in rest)
             reach = np.exp(errors[min(len(errors), int(np.ceil((len(errors) + 1) * share - 1e-9))) - 1])
             lower, upper = bounds.ml / reach, bounds.ml * reach
-            rows["by relative error"].append((lower <= one.true_ml[number] <= upper, (upper - lower) / scale))
+            rows["by relative error"].append((lower <= case.true_ml[number] <= upper, (upper - lower) / scale))
     return {
         name: {
             "held": round(float(np.mean([i for i, _ in row])), 3),

@@ -65,13 +65,15 @@ def trained(dataset: Path, steps: int, folder: Path, chosen: list[str]) -> Coars
     config = TrainConfig.from_preset("quick", {**settings, "training.self_training_steps": steps})
     coarse_stage.steps_for_cost = lambda *_: steps  # type: ignore[assignment]
     job = Job.create(folder, JobKind.TRAIN, config, read_datalist(dataset))
-    told = Reporter(lambda event: print(event.message) if isinstance(event, Noted) else None, lambda: False)
+    reporter = Reporter(lambda event: print(event.message) if isinstance(event, Noted) else None, lambda: False)
     device = choose_device(config.machine)
-    begun = time.process_time()
-    checked = checked_cases(job, checked_datalist(job), config, told)
-    at_hand = coarse_stage.TrainingJob(job, config, Workplace(device), Team(), told, job.cache_folder, checked.survey)
+    start = time.process_time()
+    checked = checked_cases(job, checked_datalist(job), config, reporter)
+    at_hand = coarse_stage.TrainingJob(
+        job, config, Workplace(device), Team(), reporter, job.cache_folder, checked.survey
+    )
     regions = coarse_stage.find_regions(at_hand, checked.datalist, None)
-    print(f"{time.process_time() - begun:.0f} s of the processor, reading all scans included.")
+    print(f"{time.process_time() - start:.0f} s of the processor, reading all scans included.")
     if regions.part is None or regions.network is None:
         raise SystemExit("the training has no coarse stage.")
     window = SlidingWindow.of(regions.part.architecture, config.inference, device)

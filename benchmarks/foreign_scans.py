@@ -114,12 +114,12 @@ def other_intensities(volume: Volume, seed: int) -> Iterator[tuple[str, Volume]]
     ramp = (along_k[:, None, None] + along_j[:, None] + along_i) / 2
     sigma = [_SMOOTH_MM / step for step in volume.grid.spacing_mm[::-1]]
     noise = np.random.default_rng(seed).normal(0, deviation, voxels.shape)
-    made = {
+    changed = {
         "inverted": low + high - voxels, "gamma 3": relative**3, "gamma 1/3": relative ** (1 / 3),
         "noise": voxels + noise, "bias field": relative * np.exp(ramp),
         "smoothed": ndimage.gaussian_filter(voxels, sigma),
     }  # fmt: skip
-    yield from ((kind, with_voxels(volume, other.astype(np.float32))) for kind, other in made.items())
+    yield from ((kind, with_voxels(volume, other.astype(np.float32))) for kind, other in changed.items())
 
 
 def removed(volume: Volume, truth: Volume, seed: int) -> Volume:
@@ -137,12 +137,12 @@ def phantoms(volume: Volume) -> Iterator[tuple[str, Volume]]:
     away = [(np.arange(size) - size / 2) * step for size, step in zip(shape, spacing, strict=True)]
     distance = np.sqrt(away[0][:, None, None] ** 2 + away[1][:, None] ** 2 + away[2] ** 2)
     noise = np.random.default_rng(5).normal(0, 10, shape)
-    made = {
+    changed = {
         "constant": np.full(shape, 100.0), "noise alone": 100 + noise,
         "bright ball": 100 + 200 * (distance < _BALL_MM) + noise,
         "dark ball": 300 - 200 * (distance < _BALL_MM) + noise,
     }  # fmt: skip
-    yield from ((kind, with_voxels(volume, voxels.astype(np.float32))) for kind, voxels in made.items())
+    yield from ((kind, with_voxels(volume, voxels.astype(np.float32))) for kind, voxels in changed.items())
 
 
 def numbered(folder: Path, name: str) -> list[tuple[str, Path]]:
@@ -161,9 +161,9 @@ def scans(data: Path, most: int, each: int) -> Iterator[Scan]:
             "labeled", data.name, number, read_image(path), read_label_map(path.with_name(f"label{number}.nrrd"))
         )
     unlabeled = numbered(data / "unlabeled", "image")
-    for number, path in some([one for one in unlabeled if int(one[0]) % 2], most):
+    for number, path in some([numbered_path for numbered_path in unlabeled if int(numbered_path[0]) % 2], most):
         yield Scan("other", data.name, number, read_image(path))
-    development = [one for one in unlabeled if int(one[0]) % 2 == 0]
+    development = [numbered_path for numbered_path in unlabeled if int(numbered_path[0]) % 2 == 0]
     truth = {number: data / "unlabeled-truth" / f"label{number}.nrrd" for number, _ in development}
     for number, path in some(development, most):
         yield Scan("own", data.name, number, read_image(path), read_label_map(truth[number]))
@@ -180,7 +180,11 @@ def foreign(data: Path, each: int) -> Iterator[Scan]:
     for other in sorted(path.parent for path in data.parent.glob("*/unlabeled")):
         if other.name != data.name:
             same = ORGANS.get(other.name, other.name) == ORGANS.get(data.name, data.name)
-            cases = [one for one in numbered(other / "unlabeled", "image") if int(one[0]) % 2 == 0]
+            cases = [
+                numbered_path
+                for numbered_path in numbered(other / "unlabeled", "image")
+                if int(numbered_path[0]) % 2 == 0
+            ]
             for number, path in some(cases, each):
                 yield Scan("same organ" if same else "foreign", other.name, number, read_image(path))
     formats = data.parent / "formats"
@@ -204,7 +208,7 @@ def measured(segmenter: Segmenter, scan: Scan) -> Measured:
     traits, dice = measured_traits(result.measurement, result.prediction, scan.volume.grid, labels), None
     if scan.truth is not None:
         values = [0, *(label.value for label in labels)]
-        pair = (np.searchsorted(values, one) for one in (result.prediction.segmentation, scan.truth.voxels))
+        pair = (np.searchsorted(values, label_map) for label_map in (result.prediction.segmentation, scan.truth.voxels))
         dice = float(np.nan_to_num(np.nanmean(dice_per_class(*pair, len(values)))))
     return Measured(scan.group, scan.kind, scan.name, traits, dice)
 
@@ -223,7 +227,7 @@ def cached(segmenter: Segmenter, args: argparse.Namespace) -> list[Measured]:
             known[key] = measured(segmenter, scan)
             print(*key, known[key].traits, known[key].dice, file=sys.stderr, flush=True)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps([asdict(one) for one in known.values()]))
+            path.write_text(json.dumps([asdict(entry) for entry in known.values()]))
     return list(known.values())
 
 
@@ -253,8 +257,8 @@ def table(names: tuple[str, ...], cases: list[Measured]) -> dict[str, object]:
     confidence = np.array([case.traits.confidence for case in own])
     poor_below = POOR_SHARE * float(np.median(dice))
     warned = [
-        bool(quality_by_reference(one.traits, reference_of(names, [c for c in known if c is not one])).unlike)
-        for one in own
+        bool(quality_by_reference(case.traits, reference_of(names, [c for c in known if c is not case])).unlike)
+        for case in own
     ]
     shares = found_poor(confidence, dice)
     rows: dict[str, object] = {
@@ -269,14 +273,16 @@ def table(names: tuple[str, ...], cases: list[Measured]) -> dict[str, object]:
     reference = reference_of(names, known)
     for group, kind in dict.fromkeys((case.group, case.kind) for case in cases if case not in known):
         some = [case for case in cases if (case.group, case.kind) == (group, kind)]
-        told = [quality_by_reference(case.traits, reference) for case in some]
+        qualities = [quality_by_reference(case.traits, reference) for case in some]
         compared = [case.dice for case in some if case.dice is not None]
         harmed = [case.dice is not None and case.dice < poor_below for case in some]
         rows[f"{group}: {kind}"] = {
-            "cases": len(some), "warned": sum(bool(one.unlike) for one in told),
+            "cases": len(some), "warned": sum(bool(quality.unlike) for quality in qualities),
             "mean Dice": float(np.mean(compared)) if compared else None, "poor": sum(harmed),
-            "poor and warned": sum(poor and bool(one.unlike) for poor, one in zip(harmed, told, strict=True)),
-            "reasons": sorted({reason for one in told[:1] for reason in one.unlike}),
+            "poor and warned": sum(
+                poor and bool(quality.unlike) for poor, quality in zip(harmed, qualities, strict=True)
+            ),
+            "reasons": sorted({reason for quality in qualities[:1] for reason in quality.unlike}),
         }  # fmt: skip
     return rows
 

@@ -121,7 +121,7 @@ def _loop(segmenter: Segmenter, image: torch.Tensor, share: float) -> tuple[floa
     some = places[: max(1, round(share * len(places)))]
     classes = segmenter.package.architecture.classes
     scores, counts = np.zeros((classes, *scan.shape), np.float32), np.zeros(scan.shape, np.float32)
-    begun = time.process_time()
+    start = time.process_time()
     for place in some:
         here = tuple(slice(start, start + FIELD_WINDOW) for start in place)
         patch = torch.from_numpy(scan[here][None, None].astype(np.float32))
@@ -129,7 +129,7 @@ def _loop(segmenter: Segmenter, image: torch.Tensor, share: float) -> tuple[floa
             logits = segmenter.network(patch).segmentation
         scores[(slice(None), *here)] += torch.softmax(logits.float(), 1).cpu().numpy()[0]
         counts[here] += 1
-    seconds = (time.process_time() - begun) * len(places) / len(some)
+    seconds = (time.process_time() - start) * len(places) / len(some)
     core = tuple(slice(pad // 2, pad // 2 + count) for pad, count in zip(pads, size, strict=True))
     # Where all windows that will ever reach a voxel were computed, the labels are those of the whole loop.
     final = counts == _all_counts(scan.shape, places)
@@ -180,7 +180,7 @@ def _agreement(first: np.ndarray, second: np.ndarray) -> str:
 
 def memory(options: argparse.Namespace) -> None:
     """Peak of processes of their own."""
-    words = [sys.executable, __file__, "child"]
+    args = [sys.executable, __file__, "child"]
     given = [
         options.model,
         options.scan,
@@ -191,7 +191,7 @@ def memory(options: argparse.Namespace) -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         peaks = {
-            name: measured([*words, *given, "--run", name], Path(folder) / f"{name}.txt").peak_mib
+            name: measured([*args, *given, "--run", name], Path(folder) / f"{name}.txt").peak_mib
             for name in ("nothing", "monai", "engine")
         }
     alone = peaks.pop("nothing")
@@ -220,9 +220,9 @@ def large(options: argparse.Namespace) -> None:
         program = Path(__file__).resolve().parents[1] / "CoraNetSlicer" / "coranet" / "__main__.py"
         imports = "import sys; sys.path.insert(0, sys.argv[1]); import coranet.segmentation, coranet.worker"
         alone = measured([sys.executable, "-c", imports, program.parents[1]], folder / "imports.txt")
-        words = ["segment", folder / "scan.nrrd", "--model", folder / "model", "--output", folder / "job"]
+        args = ["segment", folder / "scan.nrrd", "--model", folder / "model", "--output", folder / "job"]
         settings = ["--set", f"machine.threads={options.threads}", "--set", "regions=false"]
-        cost = measured([sys.executable, program, *words, *settings], folder / "segment.txt")
+        cost = measured([sys.executable, program, *args, *settings], folder / "segment.txt")
         result = Job.open(folder / "job").prediction("scan").read_result()
     print(f"{options.size} voxels, {options.classes} classes, three heads; seconds: {result['seconds']}")
     print(f"{cost.seconds:.0f} s in all, {cost.processor_seconds:.0f} s of the processor")
@@ -239,19 +239,19 @@ def many(options: argparse.Namespace) -> None:
     segmenter = _segmenter(options)
     volumes = [read_image(case.image) for case in cases]
     segmenter.predict(volumes[0])
-    begun = time.process_time()
+    start = time.process_time()
     for volume in volumes:
         segmenter.predict(volume)
-    computing = time.process_time() - begun
+    computing = time.process_time() - start
     with tempfile.TemporaryDirectory() as folder:
         job = Job.create(Path(folder) / "job", JobKind.SEGMENT, config, Datalist(cases))
-        begun = time.process_time()
+        start = time.process_time()
         run_segmentation_job(job, False, Reporter(lambda event: None, lambda: False))
-        total = time.process_time() - begun
+        total = time.process_time() - start
         stages = [job.prediction(case.id).read_result()["seconds"] for case in cases]
     more = 100 * (total / computing - 1)
     print(f"{len(cases)} cases: {total:.1f} s of the processor, computing alone {computing:.1f} s; {more:.0f} % more")
-    print({name: round(sum(one.get(name, 0.0) for one in stages), 2) for name in stages[0]}, "s by the clock")
+    print({name: round(sum(stage.get(name, 0.0) for stage in stages), 2) for name in stages[0]}, "s by the clock")
 
 
 def doubt(options: argparse.Namespace) -> None:
@@ -286,9 +286,9 @@ def _tiled(options: argparse.Namespace) -> Volume:
 def _best(run: Callable[[], Any], repeats: int) -> tuple[float, Any]:
     seconds, result = math.inf, None
     for _ in range(repeats):
-        begun = time.process_time()
+        start = time.process_time()
         result = run()
-        seconds = min(seconds, time.process_time() - begun)
+        seconds = min(seconds, time.process_time() - start)
     return seconds, result
 
 

@@ -54,8 +54,8 @@ def scans_of(size_ijk: tuple[int, int, int]) -> LargeSet:
 def whole_way(args: argparse.Namespace) -> dict[str, Any]:
     """Write scans, train, segment, measure."""
     scans = args.folder / "scans"
-    words = [sys.executable, Path(__file__).resolve(), args.folder, "--size", ",".join(map(str, args.size))]
-    writing = measured([*words, "--only-scans"], args.folder / "scans.txt")
+    arguments = [sys.executable, Path(__file__).resolve(), args.folder, "--size", ",".join(map(str, args.size))]
+    writing = measured([*arguments, "--only-scans"], args.folder / "scans.txt")
     print(f"scans: {writing.seconds:.0f} s", flush=True)
     imports = measured([sys.executable, "-c", IMPORTS], args.folder / "imports.txt", {"PYTHONPATH": str(PROGRAM)})
     test = read_datalist(scans / "dataset.json").with_role(Role.TEST)[0]

@@ -212,7 +212,7 @@ def nrrd_header(voxel_type: str, phantoms: LargeSet) -> bytes:
 
 
 def _shifted(place: tuple[float, ...], move: Array) -> tuple[float, ...]:
-    return tuple(float(one) for one in np.add(place, move))
+    return tuple(float(coordinate) for coordinate in np.add(place, move))
 
 
 def _texture(random: np.random.Generator, shape: tuple[int, int]) -> Array:

@@ -50,23 +50,23 @@ def measured(command: Sequence[str | Path], log: Path, changes: Mapping[str, str
         SystemExit: it failed; the message holds the end of its output.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = [str(word) for word in command]
-    begun = time.monotonic()
+    args = [str(word) for word in command]
+    start = time.monotonic()
     with open(log, "wb") as output:
         child = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            args, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             env={**os.environ, **(changes or {})},
         )  # fmt: skip
         # Not `wait`: it does not say what the process used.
         _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        told = log.read_text(encoding="utf-8", errors="replace")[-LAST_CHARACTERS:]
-        sys.exit(f"'{' '.join(words)}' failed with exit code {child.returncode}: {told}")
+        output_text = log.read_text(encoding="utf-8", errors="replace")[-LAST_CHARACTERS:]
+        sys.exit(f"'{' '.join(args)}' failed with exit code {child.returncode}: {output_text}")
     processor = usage.ru_utime + usage.ru_stime
-    return Cost(time.monotonic() - begun, processor, usage.ru_maxrss / _RSS_UNITS_PER_MIB)
+    return Cost(time.monotonic() - start, processor, usage.ru_maxrss / _RSS_UNITS_PER_MIB)
 
 
-def measured_coranet(words: Sequence[str | Path], log: Path) -> Cost:
+def measured_coranet(args: Sequence[str | Path], log: Path) -> Cost:
     """Run a command of this program as a person would."""
-    return measured([sys.executable, PROGRAM / "coranet" / "__main__.py", *words], log)
+    return measured([sys.executable, PROGRAM / "coranet" / "__main__.py", *args], log)

@@ -86,14 +86,14 @@ def row_of(variant: Variant, datalist: Datalist, machine: Mapping[str, Any], fol
     )
     job = Job.open(folder / "job") if Job.exists(folder / "job") else None
     job = job or Job.create(folder / "job", JobKind.SEGMENT, config, datalist)
-    words = [sys.executable, PROGRAM / "coranet" / "__main__.py", "run", job.folder, "--resume"]
-    cost = measured(words, folder / "log.txt")
+    args = [sys.executable, PROGRAM / "coranet" / "__main__.py", "run", job.folder, "--resume"]
+    cost = measured(args, folder / "log.txt")
     found = read_json(job.metrics_path)["mean"]
     seconds = [files.read_result()["seconds"] for files in map(job.prediction, (case.id for case in datalist.cases))]
     row = {
         "variant": variant.name, "cases": len(datalist.cases), "dice": found["mean_dice"],
         "dice_of_classes": found["dice"], "hd95_mm": mean(list(found["hd95_mm"].values())),
-        "seconds_a_case": mean([one["find"] + one["predict"] for one in seconds]), **cost.to_dict(),
+        "seconds_a_case": mean([stages["find"] + stages["predict"] for stages in seconds]), **cost.to_dict(),
     }  # fmt: skip
     write_json_atomic(figures, row)
     return row

@@ -72,47 +72,68 @@ class Comparison:
         return seconds_of(self.args.time) or 0.0
 
 
-def run_coranet(asked: Comparison, folder: Path, seed: int) -> Row:
+def run_coranet(comparison: Comparison, folder: Path, seed: int) -> Row:
     """Train this engine for the time, and measure its model."""
-    args = asked.args
-    wanted = folder / "training.json", folder / "measured.json"
-    _write_datalist(wanted[0], asked.datalist, asked.datalist.with_role(Role.TRAINING, Role.UNLABELED, Role.VALIDATION))
-    _write_datalist(wanted[1], asked.datalist, asked.measured)
+    args = comparison.args
+    lists = folder / "training.json", folder / "measured.json"
+    _write_datalist(
+        lists[0], comparison.datalist, comparison.datalist.with_role(Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
+    )
+    _write_datalist(lists[1], comparison.datalist, comparison.measured)
     job, scores = folder / "train", folder / "scores"
     threads = ["--set", f"machine.threads={args.threads}"] if args.threads else []
     chosen = [word for pair in args.set for word in ("--set", pair)]
     training = measured_coranet(
-        ["train", wanted[0], "--output", job, "--time", args.time, "--set", f"seed={seed}", *threads, *chosen],
+        ["train", lists[0], "--output", job, "--time", args.time, "--set", f"seed={seed}", *threads, *chosen],
         folder / "train.txt",
     )  # fmt: skip
     predicting = measured_coranet(
-        ["evaluate", wanted[1], "--model", job, "--output", scores, "--set", "regions=false", *threads],
+        ["evaluate", lists[1], "--model", job, "--output", scores, "--set", "regions=false", *threads],
         folder / "evaluate.txt",
     )
     cases = read_json(Job.open(scores).metrics_path)["cases"]
     card = read_json(job / "model" / "model.json")["card"]
-    told = {"steps": card.get("steps"), "plan": list(card.get("plan", ()))}
-    return _row("coranet", seed, training, predicting, cases, told)
+    report = {"steps": card.get("steps"), "plan": list(card.get("plan", ()))}
+    return _row("coranet", seed, training, predicting, cases, report)
 
 
-def run_nnunet(asked: Comparison, folder: Path, seed: int) -> Row:
+def run_nnunet(comparison: Comparison, folder: Path, seed: int) -> Row:
     """Let nnU-Net plan, prepare, train for what is left of the time and predict; measure its label maps."""
-    args = asked.args
-    write_raw(folder / "raw" / DATASET, asked.labeled, asked.measured, asked.datalist.labels, asked.channels)
+    args = comparison.args
+    write_raw(
+        folder / "raw" / DATASET,
+        comparison.labeled,
+        comparison.measured,
+        comparison.datalist.labels,
+        comparison.channels,
+    )
     threads = str(args.threads or 0)
 
-    def side(*words: str | Path) -> Cost:
-        command = [args.python, SIDE, words[0], folder, "--device", args.device, "--threads", threads, *words[1:]]
-        return measured(command, folder / f"{words[0]}.txt", _nnunet_environment(folder, str(words[0]), args.threads))
+    def side(*arguments: str | Path) -> Cost:
+        command = [
+            args.python,
+            SIDE,
+            arguments[0],
+            folder,
+            "--device",
+            args.device,
+            "--threads",
+            threads,
+            *arguments[1:],
+        ]
+        return measured(
+            command, folder / f"{arguments[0]}.txt", _nnunet_environment(folder, str(arguments[0]), args.threads)
+        )
 
     planning = side("plan", "--configuration", args.configuration)
-    left = asked.budget_s - planning.seconds
+    left = comparison.budget_s - planning.seconds
     if left <= 0:
         sys.exit(f"nnU-Net needs {planning.seconds:.0f} s to plan and prepare; give a longer --time.")
     training = side("train", "--seconds", f"{left:.1f}", "--seed", str(seed))
     predicting = side("predict")
     cases = {
-        case.id: score(case, folder / "predicted" / f"{case.id}{ENDING}", asked.datalist) for case in asked.measured
+        case.id: score(case, folder / "predicted" / f"{case.id}{ENDING}", comparison.datalist)
+        for case in comparison.measured
     }
     whole = Cost(
         planning.seconds + training.seconds,
@@ -149,15 +170,15 @@ def score(case: Case, predicted: Path, datalist: Datalist) -> dict[str, Any]:
     }
 
 
-def compare(asked: Comparison) -> list[Row]:
+def compare(comparison: Comparison) -> list[Row]:
     """All runs, the seeds outermost; those that are there are read."""
     rows = []
-    for seed in asked.args.seeds:
-        for program in asked.args.programs:
-            folder = asked.args.output / f"{program}-seed{seed}"
+    for seed in comparison.args.seeds:
+        for program in comparison.args.programs:
+            folder = comparison.args.output / f"{program}-seed{seed}"
             if not (folder / ROW).exists():
                 print(f"{program}, seed {seed} ...", file=sys.stderr, flush=True)
-                write_json_atomic(folder / ROW, PROGRAMS[program](asked, folder, seed))
+                write_json_atomic(folder / ROW, PROGRAMS[program](comparison, folder, seed))
             rows.append(read_json(folder / ROW))
     return rows
 

@@ -37,8 +37,8 @@ def plan(args: argparse.Namespace) -> None:
     processes = max(args.threads, 1)
     extract_fingerprint_dataset(DATASET_ID, num_processes=processes, show_progress_bar=False)
     plan_experiment_dataset(DATASET_ID)
-    wanted = args.configuration
-    chosen = chosen_configuration(_plans(args.folder)) if wanted == "auto" else wanted
+    setting = args.configuration
+    chosen = chosen_configuration(_plans(args.folder)) if setting == "auto" else setting
     preprocess_dataset(DATASET_ID, PLANS, (chosen,), (processes,), show_progress_bar=False)
     (args.folder / CONFIGURATION).write_text(json.dumps({"configuration": chosen}), encoding="utf-8")
 
@@ -69,12 +69,12 @@ def train(args: argparse.Namespace) -> None:
     steps = until_time_is_up(trainer, args.seconds)
     trainer.on_train_end()
     configuration = trainer.configuration_manager
-    told = {
+    report = {
         "steps": steps, "configuration": trainer.configuration_name, "patch": list(configuration.patch_size),
         "batch": configuration.batch_size, "spacing_mm": list(configuration.spacing),
-        "parameters": sum(one.numel() for one in trainer.network.parameters()),
+        "parameters": sum(parameter.numel() for parameter in trainer.network.parameters()),
     }  # fmt: skip
-    (args.folder / TRAINED).write_text(json.dumps(told), encoding="utf-8")
+    (args.folder / TRAINED).write_text(json.dumps(report), encoding="utf-8")
 
 
 def until_time_is_up(trainer: Any, seconds: float) -> int:
@@ -115,7 +115,7 @@ def _set_threads(threads: int) -> None:
 
 
 def _dataset(folder: Path) -> str:
-    return next(one.name for one in (folder / "raw").iterdir() if one.name.startswith(f"Dataset{DATASET_ID:03d}_"))
+    return next(path.name for path in (folder / "raw").iterdir() if path.name.startswith(f"Dataset{DATASET_ID:03d}_"))
 
 
 def _preprocessed(folder: Path) -> Path:

@@ -143,7 +143,7 @@ def write_result(folder: Path, size_ijk: tuple[int, int, int]) -> Job:
     regions = find_regions(CASE, prediction, grid, 0.0)
     regions.list.write(files.regions)
     write_volume(files.region_map, regions.region_map, grid)
-    labels = [{"value": one.value, "name": one.name, "color": one.color, "terminology": ""} for one in LABELS]
+    labels = [{"value": label.value, "name": label.name, "color": label.color, "terminology": ""} for label in LABELS]
     write_json_atomic(files.result, {"case": CASE, "labels": labels, "caution": 0.0})
     _write(job, [Started(0, 1, "cpu", "0"), CaseDone(CASE, 1, 1, 10.0), Finished("done", 10.0)], "finished")
     return job
@@ -228,8 +228,8 @@ def measure_sliding(stage: Stage, stalls: Stalls) -> None:
 
 def report(title: str, found: list[Stall], rows: int) -> tuple[float, float]:
     """Print the longest, and return the longest that make no nodes, in wall and processor time."""
-    others = [one for one in found if not one[2].endswith((" node", " segment"))]
-    wall, processor = max(one[0] for one in others), max(one[1] for one in others)
+    others = [stall for stall in found if not stall[2].endswith((" node", " segment"))]
+    wall, processor = max(stall[0] for stall in others), max(stall[1] for stall in others)
     print(f"\n{title}: {len(found)} events; the longest that make no node: {wall:.0f} ms, processor {processor:.0f} ms")
     for row in found[:rows]:
         print(f"  {row[0]:7.1f} ms, processor {row[1]:6.1f} ms  {row[2]}")
@@ -265,7 +265,7 @@ def main() -> int:
             longest.append(report(title, stalls.take(), arguments.rows))
         stage.close()
     del application
-    walls, processors = ([round(one[index], 1) for one in longest] for index in (0, 1))
+    walls, processors = ([round(stall[index], 1) for stall in longest] for index in (0, 1))
     print(json.dumps({"longest_ms": walls, "longest_processor_ms": processors, "limit_ms": LIMIT_MS}))
     return 0 if max(walls) < LIMIT_MS else 1
 

@@ -36,9 +36,9 @@ def _of_program(program: str, rows: Sequence[Row]) -> Row:
     result: Row = {"program": program, "seeds": [row["seed"] for row in rows]}
     for figure in FIGURES:
         by_class = [class_means(row, figure) for row in rows]
-        by_seed = [mean(list(one.values())) for one in by_class]
+        by_seed = [mean(list(dice.values())) for dice in by_class]
         result |= {figure: mean(by_seed), f"{figure}_sd": spread(by_seed)}
-        result[f"{figure}_of_classes"] = {name: mean([one[name] for one in by_class]) for name in by_class[0]}
+        result[f"{figure}_of_classes"] = {name: mean([dice[name] for dice in by_class]) for name in by_class[0]}
     training, predicting = [row["training"] for row in rows], [row["predicting"] for row in rows]
     result["training_seconds"] = mean([cost["seconds"] for cost in training])
     result["training_peak_mib"] = max(cost["peak_mib"] for cost in training)
@@ -53,12 +53,12 @@ def markdown(rows: Sequence[Row], name: str, time: str) -> str:
     classes = list(rows[0]["dice_of_classes"]) if rows else []
     of_classes = classes if len(classes) > 1 else []
     head = [
-        "set", "time", "program", "seeds", "Dice", *(f"Dice, {one}" for one in of_classes), "HD95, mm",
+        "set", "time", "program", "seeds", "Dice", *(f"Dice, {name}" for name in of_classes), "HD95, mm",
         "training, s", "steps", "peak, GiB", "segmenting, s a case", "peak, GiB",
     ]  # fmt: skip
     lines = [head, ["---"] * len(head)]
     for row in rows:
-        shown_classes = [shown(row["dice_of_classes"][one]) for one in of_classes]
+        shown_classes = [shown(row["dice_of_classes"][name]) for name in of_classes]
         lines.append([
             name, time, row["program"], str(len(row["seeds"])), with_spread(row, "dice", 3), *shown_classes,
             with_spread(row, "hd95_mm", 1), shown(row["training_seconds"], 0), shown(row["steps"], 0),

@@ -91,14 +91,14 @@ def measured(size_ijk: tuple[int, int, int], thickness: float, repeats: int) -> 
     before = peak_gib()
     seconds = []
     for _ in range(repeats):
-        begun = time.perf_counter(), time.process_time()
+        start = time.perf_counter(), time.process_time()
         found = find_regions("made up", prediction, grid, 0.0)
-        seconds.append((time.perf_counter() - begun[0], time.process_time() - begun[1]))
+        seconds.append((time.perf_counter() - start[0], time.process_time() - start[1]))
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         write_regions(PredictionFiles(Path(folder)), found, grid)
-        write_seconds = time.perf_counter() - begun
-    arrays = sum(one.nbytes for one in arrays_of(prediction).values()) / 2**30
+        write_seconds = time.perf_counter() - start
+    arrays = sum(array.nbytes for array in arrays_of(prediction).values()) / 2**30
     differing = np.count_nonzero(prediction.conservative != prediction.radical)
     return {
         "size_ijk": size_ijk, "classes": len(STRUCTURES), "differing_share": differing / prediction.radical.size,

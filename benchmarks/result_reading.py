@@ -40,9 +40,9 @@ def processor_s(action: Callable[[], object]) -> float:
     """The shortest of three."""
     times = []
     for _ in range(3):
-        begun = time.process_time()
+        start = time.process_time()
         action()
-        times.append(time.process_time() - begun)
+        times.append(time.process_time() - start)
     return min(times)
 
 

@@ -47,13 +47,13 @@ class KnownCase:
         return tuple(label.value for label in self.written.labels)
 
 
-def coranet(*words: str | Path) -> None:
+def coranet(*args: str | Path) -> None:
     """Run a command of the program as a person would, in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
-    command = [sys.executable, "-m", "coranet", *map(str, words)]
-    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", errors="replace")
-    if done.returncode:
-        sys.exit(f"'{' '.join(command[2:])}' failed: {done.stderr[-500:]}")
+    command = [sys.executable, "-m", "coranet", *map(str, args)]
+    process = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", errors="replace")
+    if process.returncode:
+        sys.exit(f"'{' '.join(command[2:])}' failed: {process.stderr[-500:]}")
 
 
 def segment_unlabeled(model: Path, datalist: Path, folder: Path) -> Job:

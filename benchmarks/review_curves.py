@@ -98,8 +98,8 @@ def picture(title: str, ways: Mapping[str, Sequence[Reached]], before: Reached) 
     def series(x: str, y: str, scale: tuple[float, float] = (1, 1)) -> list[Series]:
         return [
             Series(name, number, [
-                (scale[0] * (count if x == "count" else getattr(one, x)), scale[1] * getattr(one, y))
-                for count, one in enumerate(course) if x != "count" or count <= 20
+                (scale[0] * (count if x == "count" else getattr(point, x)), scale[1] * getattr(point, y))
+                for count, point in enumerate(course) if x != "count" or count <= 20
             ])
             for number, (name, course) in enumerate(ways.items())
         ]  # fmt: skip

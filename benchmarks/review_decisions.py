@@ -64,9 +64,9 @@ def opened_review(folder: Path, size_ijk: tuple[int, int, int]) -> RegionReview:
 
 def timed(action: Callable[[], Any]) -> float:
     """Processor time in milliseconds."""
-    begun = time.process_time()
+    start = time.process_time()
     action()
-    return 1000 * (time.process_time() - begun)
+    return 1000 * (time.process_time() - start)
 
 
 def longest_step(review: RegionReview) -> float:
@@ -75,9 +75,9 @@ def longest_step(review: RegionReview) -> float:
     sentinel = object()
     longest, done = 0.0, None
     while done is not sentinel:
-        begun = time.process_time()
+        start = time.process_time()
         done = next(steps, sentinel)
-        longest = max(longest, 1000 * (time.process_time() - begun))
+        longest = max(longest, 1000 * (time.process_time() - start))
     return longest
 
 
@@ -102,9 +102,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         review = opened_review(Path(folder), (i, j, k))
         regions = review.regions.regions
-        print(f"{len(regions)} regions of at most {max(one.voxels for one in regions)} voxels")
+        print(f"{len(regions)} regions of at most {max(region.voxels for region in regions)} voxels")
         print(f"{'longest step':<16}{longest_step(review):6.0f} ms")
-        numbers = [one.number for one in regions[:DECISIONS]]
+        numbers = [region.number for region in regions[:DECISIONS]]
         choices = ("radical", "conservative", "keep")
         decisions = [timed(lambda n=number: review.decide(n, choices[n % 3])) for number in numbers]
         bounds = timed(lambda: draw_decided_bounds(review.loaded, review.decided_boxes()))

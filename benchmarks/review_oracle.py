@@ -57,7 +57,7 @@ def questions_of(found: FoundRegions, prediction: Prediction) -> list[Question]:
         indices = [index + side.start for index, side in zip(np.nonzero(inside), box, strict=True)]
         maps = prediction.segmentation, prediction.conservative, prediction.radical
         places = np.ravel_multi_index(indices, found.region_map.shape)
-        questions.append(Question(places, tuple(one.reshape(-1)[places] for one in maps)))
+        questions.append(Question(places, tuple(label_map.reshape(-1)[places] for label_map in maps)))
     return questions
 
 

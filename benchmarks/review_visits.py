@@ -51,7 +51,7 @@ ANSWER_S = MENTAL_ACT_S + KEY_S
 PAINTED_S_PER_MM = 0.1
 LEVELS = (-1.0, -0.7, -0.45, -0.25, -0.12, 0.12, 0.25, 0.45, 0.7, 1.0)
 RADII = (0.4, 0.55, 0.7, 0.9)
-TOLD = (5, 10, 15, 20)
+SHOWN = (5, 10, 15, 20)
 TOLD_S = (60, 120)
 MANNERS = ("slides alone", "sees the slices", "painted")
 # Of a slide in a block.
@@ -180,7 +180,7 @@ def review(case: KnownCase, deep: Array, found: FoundRegions, manner: str = "") 
     reviewer = Reviewer.of(case, deep)
     seconds = 0.0
     steps = [reviewer.step(seconds)]
-    for region in found.list.regions[: max(TOLD)]:
+    for region in found.list.regions[: max(SHOWN)]:
         is_painted = manner == "painted" and region.kind == "place"
         slides_alone = manner == "slides alone"
         seconds += reviewer.paint(region) if is_painted else reviewer.visit(region, found, slides_alone)
@@ -240,11 +240,11 @@ def ways(case: KnownCase, deep: Array, doubt: Doubt | None) -> Iterator[tuple[st
 def repaired(courses: Sequence[list[Step]]) -> dict[str, Any]:
     """Share of the deep errors, and of all, that are repaired on the mean of cases with such errors."""
     row: dict[str, Any] = {}
-    for count in TOLD:
+    for count in SHOWN:
         ends = [(steps[0], steps[min(count, len(steps) - 1)]) for steps in courses]
         row[str(count)] = {"seconds": round(float(np.mean([end.seconds for _, end in ends])), 1), **shares(ends)}
     for seconds in TOLD_S:
-        ends = [(steps[0], [one for one in steps if one.seconds <= seconds][-1]) for steps in courses]
+        ends = [(steps[0], [step for step in steps if step.seconds <= seconds][-1]) for steps in courses]
         row[f"{seconds} s"] = shares(ends)
     return row
 
@@ -295,7 +295,7 @@ def show(content: dict[str, Any]) -> None:
         f"\n{content['cases']} cases, {content['deep_share']:.0%} of the wrong voxels are deep; repaired, deep (all):"
     )
     for name, row in content["ways"].items():
-        cells = [f"{key}: {one['deep']:.0%} ({one['all']:.0%})" for key, one in row.items()]
+        cells = [f"{key}: {shares['deep']:.0%} ({shares['all']:.0%})" for key, shares in row.items()]
         print(f"{name:<28} {'; '.join(cells)}")
 
 

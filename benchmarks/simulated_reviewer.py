@@ -41,7 +41,7 @@ from coranet.regions.finding import RegionRule, find_regions
 from coranet_experiments.statistics import paired_difference
 
 GOAL_SHARE = 0.05
-TOLD = (1, 2, 3, 5, 10, 20)
+SHOWN = (1, 2, 3, 5, 10, 20)
 CORANET, PAINTED, OTHERS = "CoraNet", "CoraNet, painted", "entropy, asked like CoraNet"
 USUAL = "mL x mean uncertainty"
 RANKINGS: dict[str, Callable[[Region], float]] = {
@@ -70,10 +70,10 @@ def ways_to_look(case: Case, known: KnownCase, doubt: Doubt) -> Courses:
     """CoraNet's regions as they stand, and the places that are compared with them."""
     prediction, grid = known.written.prediction, known.written.grid
     found = find_regions(case.id, prediction, grid, known.written.caution)
-    ours = questions_of(found, prediction)
+    own = questions_of(found, prediction)
     rivals, as_if = asked_like_coranet(case.id, prediction, doubt, grid)
     alike = questions_of(rivals, as_if)
-    sizes = [len(question.places) for question in ours]
+    sizes = [len(question.places) for question in own]
     seed = zlib.crc32(case.id.encode("utf-8"))
     labels = prediction.segmentation
 
@@ -81,11 +81,11 @@ def ways_to_look(case: Case, known: KnownCase, doubt: Doubt) -> Courses:
         return review(labels, known.truth, known.values, questions, painted)
 
     return {
-        CORANET: course(ours),
+        CORANET: course(own),
         "entropy": course(of_highest_entropy(sizes, doubt, labels)),
         OTHERS: course(alike),
         "chance": course(by_chance(sizes, doubt, labels, grid, seed)),
-        PAINTED: course(ours, True),
+        PAINTED: course(own, True),
         f"{OTHERS}, painted": course(alike, True),
     }
 
@@ -121,7 +121,7 @@ def by_way(of_cases: Sequence[Courses]) -> dict[str, list[Course]]:
     return {name: [courses[name] for courses in of_cases] for name in of_cases[0]}
 
 
-def told(row: Reached) -> dict[str, float]:
+def rounded(row: Reached) -> dict[str, float]:
     return {key: round(value, 4) for key, value in row._asdict().items()}
 
 
@@ -129,13 +129,13 @@ def ways_table(ways: Mapping[str, list[Course]], sizes: Sequence[Size]) -> dict[
     """What each way reaches after some numbers of decisions, after all, and within 5 % of the volume."""
     rows = {}
     for name, courses in ways.items():
-        counts = {str(count): told(reached(courses, sizes, count)) for count in TOLD}
+        counts = {str(count): rounded(reached(courses, sizes, count)) for count in SHOWN}
         count, row = within(courses, sizes, GOAL_SHARE)
-        everything = told(reached(courses, sizes, most_decisions(courses)))
+        everything = rounded(reached(courses, sizes, most_decisions(courses)))
         half = half_repaired(courses, sizes)
         rows[name] = {
-            "after": counts, "all": everything, "within": {"decisions": count, **told(row)},
-            "half": {"decisions": half[0], **told(half[1])} if half else None,
+            "after": counts, "all": everything, "within": {"decisions": count, **rounded(row)},
+            "half": {"decisions": half[0], **rounded(half[1])} if half else None,
         }  # fmt: skip
     return rows
 
@@ -150,12 +150,12 @@ def rankings_table(ways: Mapping[str, list[Course]], sizes: Sequence[Size]) -> d
     gains = {name: [early_gain(course) for course in courses] for name, courses in ways.items()}
     rows: dict[str, Any] = {name: {} for name in ways}
     for name, courses in ways.items():
-        for part, ours, usual, of, among in zip(
+        for part, own, usual, of, among in zip(
             PARTS, halves(gains[name]), halves(gains[USUAL]), halves(sizes), halves(courses), strict=True
         ):
-            difference = paired_difference(_by_case(ours), _by_case(usual))
-            gain = sum(ours) / len(ours)
-            rows[name][part] = {"gain": gain, "difference": difference, "10": told(reached(among, of, 10))}
+            difference = paired_difference(_by_case(own), _by_case(usual))
+            gain = sum(own) / len(own)
+            rows[name][part] = {"gain": gain, "difference": difference, "10": rounded(reached(among, of, 10))}
     return rows
 
 
@@ -169,9 +169,9 @@ def goal_table(ways: Mapping[str, list[Course]], sizes: Sequence[Size]) -> list[
     for key, courses in ways.items():
         caution, pieces, painted = json.loads(key)
         row: dict[str, Any] = {"caution": caution, "pieces": pieces, "painted": painted}
-        for part, ours, of in zip(PARTS, halves(courses), halves(sizes), strict=True):
-            count, here = within(ours, of, GOAL_SHARE)
-            row[part] = {"decisions": count, **told(here)}
+        for part, own, of in zip(PARTS, halves(courses), halves(sizes), strict=True):
+            count, here = within(own, of, GOAL_SHARE)
+            row[part] = {"decisions": count, **rounded(here)}
         rows.append(row)
     return rows
 
@@ -194,7 +194,7 @@ def measured(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     before = reached(ways[CORANET], sizes, 0)._replace(ml=scan_ml)
     content = {
         "cases": len(sizes), "caution": caution, "scan_ml": round(scan_ml, 1), "dice_before": round(before.dice, 4),
-        "wrong_share": sum(int(one.wrong[0]) for one in ways[CORANET]) / sum(size.voxels for size in sizes),
+        "wrong_share": sum(int(course.wrong[0]) for course in ways[CORANET]) / sum(size.voxels for size in sizes),
         "ways": ways_table(ways, sizes), "rankings": rankings_table(by_way(ranks), sizes),
         "goal": goal_table(by_way(grids), sizes),
     }  # fmt: skip
@@ -210,7 +210,9 @@ def show(content: Mapping[str, Any]) -> None:
     dice, wrong, dial = (content[key] for key in ("dice_before", "wrong_share", "caution"))
     print(f"\n{content['cases']} cases, Dice {dice:.3f}, {wrong:.2%} of the voxels wrong, the dial at {dial:.3g}")
     for name, row in content["ways"].items():
-        cells = [f"{count}: {one['repaired']:.1%} Dice {one['dice']:.3f}" for count, one in row["after"].items()]
+        cells = [
+            f"{count}: {figures['repaired']:.1%} Dice {figures['dice']:.3f}" for count, figures in row["after"].items()
+        ]
         last, goal = row["all"], row["within"]
         cells.append(f"all, {last['looked']:.1%}: {last['repaired']:.1%} Dice {last['dice']:.3f}")
         if row["half"]:
@@ -218,13 +220,13 @@ def show(content: Mapping[str, Any]) -> None:
         print(f"{name:<38} {'; '.join(cells)}; within 5 %: {goal['repaired']:.1%} with {goal['decisions']} decisions")
     for name, row in content["rankings"].items():
         gains = []
-        for part, one in row.items():
-            mean, low, high = one["difference"]
-            gains.append(f"{part} {one['gain']:.4f} ({mean:+.4f}; {low:+.4f} to {high:+.4f})")
+        for part, figures in row.items():
+            mean, low, high = figures["difference"]
+            gains.append(f"{part} {figures['gain']:.4f} ({mean:+.4f}; {low:+.4f} to {high:+.4f})")
         print(f"{name:<38} {'; '.join(gains)}")
     for row in content["goal"]:
         parts = [(part, row[part]) for part in PARTS]
-        cells = [f"{part} {one['repaired']:.1%} with {one['decisions']} decisions" for part, one in parts]
+        cells = [f"{part} {figures['repaired']:.1%} with {figures['decisions']} decisions" for part, figures in parts]
         kind = "painted" if row["painted"] else "answered"
         print(f"caution {row['caution']}, {row['pieces']} pieces, {kind}: {'; '.join(cells)}")
 

@@ -52,7 +52,7 @@ Seeded = dict[tuple[str, int], Any]  # by case and seed
 def most_uncertain(job: Job, count: int) -> list[str]:
     """Names of the cases that are ranked first."""
     cases = [job.prediction(case.id) for case in job.read_datalist().cases]
-    return [one.case for one in rank_cases(cases)[:count]]
+    return [case.case for case in rank_cases(cases)[:count]]
 
 
 def decide(known: KnownCase, files: PredictionFiles, decisions: int, arm: str) -> dict[str, int]:
@@ -78,8 +78,11 @@ def decide(known: KnownCase, files: PredictionFiles, decisions: int, arm: str) -
     write_volume(files.known, mask, known.written.grid)
     found.list.write(files.regions)
     review.write(files.review)
-    wrong = [int(np.count_nonzero((one != known.truth) & (mask > 0))) for one in (prediction.segmentation, labels)]
-    painted = sum(one.choice is Choice.EDITED for one in review.decisions.values())
+    wrong = [
+        int(np.count_nonzero((label_map != known.truth) & (mask > 0)))
+        for label_map in (prediction.segmentation, labels)
+    ]
+    painted = sum(decision.choice is Choice.EDITED for decision in review.decisions.values())
     return {
         "regions": len(questions), "painted": painted, "known": int(mask.sum()), "wrong_before": wrong[0],
         "wrong_after": wrong[1],
@@ -135,16 +138,16 @@ class Round:
             "training.self_training_steps": self._args.steps, "training.snapshot_interval": 0,
             "data.validation_cases": 0, "machine.threads": 1, "seed": seed,
         }  # fmt: skip
-        words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        args = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         if not (folder / "model" / "model.json").exists():
-            coranet("train", datalist, "--preset", self._args.preset, "--output", folder, *words)
+            coranet("train", datalist, "--preset", self._args.preset, "--output", folder, *args)
         return folder
 
     def dice(self, model: Path, folder: Path) -> dict[str, float | None]:
         """Mean Dice over the classes of each case of `test`."""
-        words = ["--output", folder, "--set", "machine.threads=1", "--set", "regions=false"]
+        args = ["--output", folder, "--set", "machine.threads=1", "--set", "regions=false"]
         if not (folder / "metrics.json").exists():
-            coranet("evaluate", self._args.datalist, "--model", model, *words)
+            coranet("evaluate", self._args.datalist, "--model", model, *args)
         cases = read_json(Job.open(folder).metrics_path)["cases"]
         return {name: mean(list(row["dice"].values())) for name, row in cases.items()}
 
@@ -168,7 +171,7 @@ class Round:
 def _row(dice: Mapping[str, Seeded], arm: str, seeds: list[int], decided: Any) -> dict[str, Any]:
     row = {
         "dice": mean(list(dice[arm].values())),
-        "by_seed": [mean([value for (_, one), value in dice[arm].items() if one == seed]) for seed in seeds],
+        "by_seed": [mean([value for (_, of_seed), value in dice[arm].items() if of_seed == seed]) for seed in seeds],
         "decided": decided or {},
     }  # fmt: skip
     if arm not in ("before", "without") and "without" in dice:

@@ -61,7 +61,7 @@ class OurStep:
         self._state = TrainingState(TrainConfig(), architecture, device)
         self._stepper = Stepper(self._state, device, Team())
         labeled, unlabeled = batches
-        images = [one.contiguous(memory_format=device.memory_format) for one in (labeled.images, *unlabeled[:2])]
+        images = [batch.contiguous(memory_format=device.memory_format) for batch in (labeled.images, *unlabeled[:2])]
         self._batches = LabeledBatch(images[0], labeled.targets), UnlabeledBatch(images[1], images[2])
 
     def __call__(self) -> None:
@@ -164,11 +164,11 @@ def median_seconds(steps: dict[str, Callable[[], None]], repeats: int, device: D
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(repeats + 2):
         for name, step in steps.items():
-            begun = time.perf_counter()
+            start = time.perf_counter()
             step()
             if device.torch_device.type == "cuda":
                 torch.cuda.synchronize()
-            seconds[name].append(time.perf_counter() - begun)
+            seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values[2:]) for name, values in seconds.items()}
 
 

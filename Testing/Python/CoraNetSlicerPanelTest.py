@@ -60,10 +60,12 @@ class RedWheel:
 
 def press(key):
     """Press a key that a shortcut of the main window has, if it is at work; returns whether it is."""
-    shortcuts = [one for one in slicer.util.mainWindow().findChildren("QShortcut") if one.key.toString() == key]
-    active = [one for one in shortcuts if one.enabled]
-    for one in active:
-        one.activated()
+    shortcuts = [
+        widget for widget in slicer.util.mainWindow().findChildren("QShortcut") if widget.key.toString() == key
+    ]
+    active = [shortcut for shortcut in shortcuts if shortcut.enabled]
+    for shortcut in active:
+        shortcut.activated()
     slicer.app.processEvents()
     return bool(active)
 

@@ -69,7 +69,7 @@ def finished(tmp_path):
 def test_a_row_of_an_experiment(finished):
     methods = read_json(finished / "summary.json")["methods"]
     rows = [budget._row("scans", finished, method, "20 min") for method in methods]
-    assert [one["method"] for one in rows] == ["supervised", "coranet"]
+    assert [row["method"] for row in rows] == ["supervised", "coranet"]
     assert rows[1]["peak_mib"] == 2.5 * 1024 and rows[1]["plan"] == ["Works at 1.6 mm."]
     assert (rows[1]["asked_s"], rows[1]["seeds"]) == (1200, [0, 1])
     assert rows[1]["dice"] > rows[0]["dice"]

@@ -33,11 +33,11 @@ def a_training(tmp_path_factory, data) -> Job:
 def test_each_way_that_the_training_allows_is_compared(a_training, tmp_path):
     found = list(variants(a_training, tmp_path))
     other = {True: "one step", False: "mean of the last weights"}[found[2].model.name == "one-step"]
-    assert [(one.name, one.mirroring) for one in found] == [
+    assert [(variant.name, variant.mirroring) for variant in found] == [
         ("as it is", "off"), ("as it is, mirrored along L", "on"), (other, "off"), (f"{other}, mirrored along L", "on"),
     ]  # fmt: skip
-    ours, theirs = weights_of(a_training), torch.load(found[2].model / "weights.pt", weights_only=True)
-    assert ours.keys() == theirs.keys() and any(not torch.equal(ours[name], theirs[name]) for name in ours)
+    own, others = weights_of(a_training), torch.load(found[2].model / "weights.pt", weights_only=True)
+    assert own.keys() == others.keys() and any(not torch.equal(own[name], others[name]) for name in own)
 
 
 def test_a_variant_is_segmented_and_measured_once(a_training, data, tmp_path):

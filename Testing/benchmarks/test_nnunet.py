@@ -42,13 +42,13 @@ def test_another_grid_is_refused(tmp_path):
 
 
 @pytest.fixture
-def asked(tmp_path):
+def comparison(tmp_path):
     datalist = read_datalist(scans_in(tmp_path / "scans"))
     args = argparse.Namespace(output=tmp_path / "out", seeds=[0, 2], programs=["nnunet", "coranet"], time="20 min")
     return nnunet.Comparison(datalist, datalist.with_role(Role.TEST), ("MRI",), args)
 
 
-def test_finished_runs_are_not_repeated(asked, monkeypatch):
+def test_finished_runs_are_not_repeated(comparison, monkeypatch):
     runs = []
 
     def runs_as(program):
@@ -59,17 +59,17 @@ def test_finished_runs_are_not_repeated(asked, monkeypatch):
         return run
 
     monkeypatch.setattr(nnunet, "PROGRAMS", {name: runs_as(name) for name in ("nnunet", "coranet")})
-    write_json_atomic(asked.args.output / "coranet-seed0" / nnunet.ROW, {"program": "coranet", "seed": 0})
-    rows = nnunet.compare(asked)
+    write_json_atomic(comparison.args.output / "coranet-seed0" / nnunet.ROW, {"program": "coranet", "seed": 0})
+    rows = nnunet.compare(comparison)
     assert runs == [("nnunet", "nnunet-seed0", 0), ("nnunet", "nnunet-seed2", 2), ("coranet", "coranet-seed2", 2)]
     assert [(row["seed"], row["program"]) for row in rows] == [
         (0, "nnunet"), (0, "coranet"), (2, "nnunet"), (2, "coranet"),
     ]  # fmt: skip
 
 
-def test_our_datalist_keeps_roles_labels_and_values(asked, tmp_path):
-    nnunet._write_datalist(tmp_path / "all.json", asked.datalist, asked.datalist.cases)
-    assert read_datalist(tmp_path / "all.json") == asked.datalist
+def test_our_datalist_keeps_roles_labels_and_values(comparison, tmp_path):
+    nnunet._write_datalist(tmp_path / "all.json", comparison.datalist, comparison.datalist.cases)
+    assert read_datalist(tmp_path / "all.json") == comparison.datalist
 
 
 @pytest.mark.parametrize(

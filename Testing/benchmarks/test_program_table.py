@@ -40,8 +40,8 @@ def test_the_table_for_people():
 
 
 def test_one_class_has_no_column_of_its_own():
-    one = run("a", 0, (0.8, 0.4))
-    for case in one["cases"].values():
+    result = run("a", 0, (0.8, 0.4))
+    for case in result["cases"].values():
         for figures in case.values():
             del figures["lesion"]
-    assert "organ" not in markdown(summary([one]), "la", "1h")
+    assert "organ" not in markdown(summary([result]), "la", "1h")

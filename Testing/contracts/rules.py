@@ -69,7 +69,7 @@ def engine_reaches_into_slicer(files: Iterable[SourceFile]) -> Iterator[Finding]
         for imported in file.imports():
             vtk_is_allowed = file.module in ("coranet.surfaces", SURFACE)
             forbidden = SLICER_ONLY if vtk_is_allowed else (*SLICER_ONLY, "vtk", "vtkmodules")
-            if is_below(imported.what, forbidden):
+            if is_below(imported.name, forbidden):
                 yield imported
 
 
@@ -79,27 +79,29 @@ def slow_imports(files: Iterable[SourceFile]) -> Iterator[Finding]:
     for file in files:
         at_once = [node for node in file.tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
         imports = SourceFile(file.path, file.module, ast.Module(at_once, [])).imports()
-        yield from (one for one in imports if is_below(one.what, slow))
+        yield from (finding for finding in imports if is_below(finding.name, slow))
 
 
 def comparisons_are_reached_into(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 1, last part: engine and Slicer side run without coranet_experiments; one file asks for it by name."""
     for file in files:
         if not is_below(file.module, ("coranet_experiments",)):
-            yield from (one for one in file.imports() if is_below(one.what, ("coranet_experiments",)))
+            yield from (finding for finding in file.imports() if is_below(finding.name, ("coranet_experiments",)))
             if file.module != "coranet.experiments":
-                yield from (one for one in file.texts() if one.what.partition(".")[0] == "coranet_experiments")
+                yield from (
+                    finding for finding in file.texts() if finding.name.partition(".")[0] == "coranet_experiments"
+                )
 
 
 def slicer_side_reaches_into_engine(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 2, first half: the Slicer side imports no heavy library, of the engine what needs none alone."""
     for file in files:
         for imported in file.imports():
-            heavy = is_below(imported.what, ("torch", "torchvision", "monai", "SimpleITK", "scipy"))
+            heavy = is_below(imported.name, ("torch", "torchvision", "monai", "SimpleITK", "scipy"))
             # The version and the name of the package itself are no part of the workshop.
             harmless = (*CONTRACT, SURFACE, *NUMPY_FILES, *SERIES, "coranet.__version__")
-            workshop = is_below(imported.what, ("coranet",)) and imported.what != "coranet"
-            if heavy or (workshop and not is_below(imported.what, harmless)):
+            workshop = is_below(imported.name, ("coranet",)) and imported.name != "coranet"
+            if heavy or (workshop and not is_below(imported.name, harmless)):
                 yield imported
 
 
@@ -108,8 +110,8 @@ def contract_needs_more_than_python(files: Iterable[SourceFile]) -> Iterator[Fin
     allowed = (*CONTRACT, "coranet.__version__")
     for file in files:
         for imported in file.imports():
-            top = imported.what.partition(".")[0]
-            if top not in sys.stdlib_module_names and not is_below(imported.what, allowed):
+            top = imported.name.partition(".")[0]
+            if top not in sys.stdlib_module_names and not is_below(imported.name, allowed):
                 yield imported
 
 
@@ -118,7 +120,7 @@ def surface_needs_more_than_vtk(files: Iterable[SourceFile]) -> Iterator[Finding
     for file in files:
         if file.module == SURFACE:
             tops = {*sys.stdlib_module_names, "numpy", "vtkmodules"}
-            yield from (one for one in file.imports() if one.what.partition(".")[0] not in tops)
+            yield from (finding for finding in file.imports() if finding.name.partition(".")[0] not in tops)
 
 
 def label_maps_need_more_than_numpy(files: Iterable[SourceFile]) -> Iterator[Finding]:
@@ -126,7 +128,7 @@ def label_maps_need_more_than_numpy(files: Iterable[SourceFile]) -> Iterator[Fin
     allowed = (*sys.stdlib_module_names, "numpy", *CONTRACT, *NUMPY_FILES)
     for file in files:
         if file.module in NUMPY_FILES:
-            yield from (one for one in file.imports() if not is_below(one.what, allowed))
+            yield from (finding for finding in file.imports() if not is_below(finding.name, allowed))
 
 
 def series_needs_more_than_pydicom(files: Iterable[SourceFile]) -> Iterator[Finding]:
@@ -134,7 +136,7 @@ def series_needs_more_than_pydicom(files: Iterable[SourceFile]) -> Iterator[Find
     allowed = (*sys.stdlib_module_names, "numpy", "pydicom", *CONTRACT, *SERIES)
     for file in files:
         if file.module in SERIES:
-            yield from (one for one in file.imports() if not is_below(one.what, allowed))
+            yield from (finding for finding in file.imports() if not is_below(finding.name, allowed))
 
 
 def _is_widget_file(file: SourceFile) -> bool:
@@ -145,7 +147,7 @@ def qt_outside_the_widget(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 3, first half: only the widget files import qt or ctk."""
     for file in files:
         if not _is_widget_file(file):
-            yield from (one for one in file.imports() if is_below(one.what, ("qt", "ctk", "PythonQt")))
+            yield from (finding for finding in file.imports() if is_below(finding.name, ("qt", "ctk", "PythonQt")))
 
 
 def running_slicer_outside_the_doorway(files: Iterable[SourceFile]) -> Iterator[Finding]:
@@ -154,8 +156,8 @@ def running_slicer_outside_the_doorway(files: Iterable[SourceFile]) -> Iterator[
     for file in files:
         if _is_widget_file(file) or file.module == DOORWAY:
             continue
-        yield from (one for one in file.attribute_chains() if is_below(one.what, application))
-        yield from (one for one in file.imports() if is_below(one.what, application))
+        yield from (finding for finding in file.attribute_chains() if is_below(finding.name, application))
+        yield from (finding for finding in file.imports() if is_below(finding.name, application))
 
 
 def presenters_need_the_application(files: Iterable[SourceFile]) -> Iterator[Finding]:
@@ -163,21 +165,21 @@ def presenters_need_the_application(files: Iterable[SourceFile]) -> Iterator[Fin
     for file in files:
         if file.module.rpartition(".")[2] == "presenter" or file.module.endswith("_presenter"):
             application = ("slicer", "qt", "ctk", "vtk", "vtkmodules")
-            yield from (one for one in file.imports() if is_below(one.what, application))
+            yield from (finding for finding in file.imports() if is_below(finding.name, application))
 
 
 def job_files_named_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 4, first part: only coranet/contract knows the names of a job's files."""
     for file in files:
         if not is_below(file.module, ("coranet.contract",)):
-            yield from (text for text in file.texts() if _JOB_FILE.search(text.what))
+            yield from (text for text in file.texts() if _JOB_FILE.search(text.name))
 
 
 def images_read_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 4, second part: only volume/ imports SimpleITK and pydicom."""
     for file in files:
         if not is_below(file.module, ("coranet.volume",)):
-            yield from (one for one in file.imports() if is_below(one.what, ("SimpleITK", "pydicom")))
+            yield from (finding for finding in file.imports() if is_below(finding.name, ("SimpleITK", "pydicom")))
 
 
 def devices_asked_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
@@ -185,17 +187,17 @@ def devices_asked_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
     accelerators = ("torch.cuda", "torch.backends", "torch.mps")
     for file in files:
         if file.module != "coranet.devices":
-            yield from (one for one in file.attribute_chains() if is_below(one.what, accelerators))
-            yield from (one for one in file.imports() if is_below(one.what, accelerators))
+            yield from (finding for finding in file.attribute_chains() if is_below(finding.name, accelerators))
+            yield from (finding for finding in file.imports() if is_below(finding.name, accelerators))
 
 
 def input_and_output_in_pure_files(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 5: networks, losses, uncertainty and schedules do no I/O."""
     for file in files:
         harmless = ("coranet.contract.codec", "coranet.contract.config", "coranet.contract.errors")
-        imports = (one for one in file.imports() if not is_below(one.what, harmless))
-        yield from (one for one in imports if is_below(one.what, _IO_MODULES))
-        yield from (one for one in file.calls() if one.what in _IO_CALLS)
+        imports = (finding for finding in file.imports() if not is_below(finding.name, harmless))
+        yield from (finding for finding in imports if is_below(finding.name, _IO_MODULES))
+        yield from (finding for finding in file.calls() if finding.name in _IO_CALLS)
 
 
 def world_axes_flipped_by_hand(files: Iterable[SourceFile]) -> Iterator[Finding]:
@@ -204,6 +206,6 @@ def world_axes_flipped_by_hand(files: Iterable[SourceFile]) -> Iterator[Finding]
     A conversion shows itself as a text that names the axes, as a function named for it, or as a sign list (-1, -1, 1).
     """
     for file in files:
-        yield from (text for text in file.texts() if _WORLD_TEXT.search(text.what))
-        yield from (name for name in file.defined_names() if _CONVERSION.search(name.what))
+        yield from (text for text in file.texts() if _WORLD_TEXT.search(text.name))
+        yield from (name for name in file.defined_names() if _CONVERSION.search(name.name))
         yield from file.number_lists(starting_with=(-1, -1, 1))

@@ -18,11 +18,11 @@ class Finding:
 
     file: Path
     line: int
-    what: str
+    name: str
 
     def __str__(self) -> str:
         place = self.file.relative_to(REPOSITORY) if self.file.is_relative_to(REPOSITORY) else self.file
-        return f"{place}:{self.line}: {self.what}"
+        return f"{place}:{self.line}: {self.name}"
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class SourceFile:
         """All nodes of the tree."""
         return tuple(ast.walk(self.tree))
 
-    def found(self, node: ast.AST, what: str) -> Finding:
+    def found(self, node: ast.AST, name: str) -> Finding:
         """A finding at a node of this file."""
-        return Finding(self.path, getattr(node, "lineno", 1), what)
+        return Finding(self.path, getattr(node, "lineno", 1), name)
 
     def imports(self, with_types: bool = True) -> Iterator[Finding]:
         """Every module that is imported anywhere in the file, in functions too, as an absolute dotted name.

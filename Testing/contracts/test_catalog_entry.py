@@ -51,7 +51,7 @@ def test_the_entry_has_what_the_schema_asks_for_and_nothing_else():
     assert {key: type(value) for key, value in ENTRY.items()} == {key: SCHEMA[key] for key in ENTRY}
     assert ENTRY["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.1.json#")
     assert ENTRY["tier"] in (1, 3, 5)
-    assert all(isinstance(one, str) for one in ENTRY["build_dependencies"])
+    assert all(isinstance(dependency, str) for dependency in ENTRY["build_dependencies"])
 
 
 def test_entry_project_and_module_have_one_name():

@@ -19,7 +19,7 @@ from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.review.region_review import RegionReview
 
 DOCUMENTS = sorted([REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").rglob("*.md")])
-SETTINGS = {one.name for config in (TrainConfig, SegmentConfig) for one in config.settings()}
+SETTINGS = {setting.name for config in (TrainConfig, SegmentConfig) for setting in config.settings()}
 SECTIONS = {name.partition(".")[0] for name in SETTINGS if "." in name}
 # Names that the examples give to objects of these classes.
 EXAMPLE_CLASSES = {
@@ -56,7 +56,7 @@ def messages() -> str:
     for file in files_in("."):
         for node in file.nodes:
             if isinstance(node, ast.JoinedStr):
-                found.append("".join(one.value if isinstance(one, ast.Constant) else "…" for one in node.values))
+                found.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
     return "\n".join(found)
@@ -65,21 +65,21 @@ def messages() -> str:
 def test_command_lines_are_those_of_the_program():
     parser = _parser()
     for name, text in TEXTS.items():
-        for words in command_lines(text):
+        for args in command_lines(text):
             try:
-                parser.parse_args(words)
+                parser.parse_args(args)
             except SystemExit:
-                pytest.fail(f"{name} has a command line that does not parse: {shlex.join(words)}")
+                pytest.fail(f"{name} has a command line that does not parse: {shlex.join(args)}")
 
 
 def test_options_that_are_named_exist():
-    [commands] = [one.choices for one in _parser()._actions if isinstance(one.choices, dict)]
+    [commands] = [action.choices for action in _parser()._actions if isinstance(action.choices, dict)]
     known = {command: set(parser._option_string_actions) for command, parser in commands.items()}
     lines = [(name, line) for name, text in TEXTS.items() for line in re.findall(r"`coranet ([a-z][^`]*)`", text)]
     for name, line in lines:
-        command, *words = line.split()
+        command, *args = line.split()
         assert command in known, f"{name}: there is no command 'coranet {command}'"
-        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        options = {word.partition("=")[0] for word in args if word.startswith("--")}
         assert options <= known[command], f"{name}: {line}"
 
 
@@ -148,10 +148,10 @@ def test_readme_is_short():
 
 
 def test_a_command_that_does_not_parse_is_noticed():
-    [words] = command_lines("```bash\n.venv/bin/coranet train scans --no-such-option  # a comment\n```\n")
-    assert words == ["train", "scans", "--no-such-option"]
+    [args] = command_lines("```bash\n.venv/bin/coranet train scans --no-such-option  # a comment\n```\n")
+    assert args == ["train", "scans", "--no-such-option"]
     with pytest.raises(SystemExit):
-        _parser().parse_args(words)
+        _parser().parse_args(args)
 
 
 def test_each_document_of_the_site_is_in_its_navigation():

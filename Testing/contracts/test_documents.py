@@ -38,7 +38,7 @@ def test_each_event_is_described_with_all_its_keys():
     rows = dict(reversed(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", JOB_DOCUMENT, re.MULTILINE)))
     described = {event: re.findall(r"`(\w+)`", rows.get(event, "")) for event in EVENT_TYPES}
     assert described == {
-        name: [one.name for one in fields(event) if one.name != "time"] for name, event in EVENT_TYPES.items()
+        name: [field.name for field in fields(event) if field.name != "time"] for name, event in EVENT_TYPES.items()
     }, "docs/reference/job-directory.md needs a row for each event, with its keys"
 
 
@@ -86,7 +86,7 @@ def slugs(document: Path) -> set[str]:
     """The anchors of a document's headings, as GitHub and MkDocs make them."""
     text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", one).strip().lower()) for one in headings}
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
 
 
 def test_links_lead_to_headings_that_there_are():

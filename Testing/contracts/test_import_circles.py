@@ -19,7 +19,7 @@ def imports_between(files: Iterable[SourceFile]) -> set[Import]:
     pairs = set()
     for module, file in by_module.items():
         for imported in file.imports(with_types=False):
-            name = imported.what
+            name = imported.name
             while name and name not in by_module:
                 name = name.rpartition(".")[0]
             if name and name != module:

@@ -23,9 +23,9 @@ def test_the_command_line_has_each_command_with_each_option():
 def test_settings_are_all_there_with_default_and_meaning():
     text = reference_pages.settings()
     for config in (TrainConfig, SegmentConfig):
-        for one in config.settings():
-            row = next(line for line in text.splitlines() if line.startswith(f"| `{one.name}` |"))
-            assert one.meaning.replace("|", "\\|") in row
+        for setting in config.settings():
+            row = next(line for line in text.splitlines() if line.startswith(f"| `{setting.name}` |"))
+            assert setting.meaning.replace("|", "\\|") in row
 
 
 def test_presets_are_all_there():
@@ -47,5 +47,5 @@ def test_a_bar_in_a_cell_does_not_end_it():
 
 def test_documents_ask_for_pages_that_there_are():
     texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "docs").rglob("*.md")]
-    asked = {page for text in texts for page in re.findall(r"<!-- generated: (.+) -->", text)}
-    assert asked and asked <= set(reference_pages.PAGES)
+    pages = {page for text in texts for page in re.findall(r"<!-- generated: (.+) -->", text)}
+    assert pages and pages <= set(reference_pages.PAGES)

@@ -114,7 +114,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> float:
 def write_csv(scores: Scores, path: Path) -> None:
     """One row for each case and class; what belongs to the case is repeated in each of its rows."""
     cases = {row.case: asdict(row) for row in scores.cases}
-    names = [one.name for one in fields(ClassRow)] + [one.name for one in fields(CaseRow)][1:]
+    names = [field.name for field in fields(ClassRow)] + [field.name for field in fields(CaseRow)][1:]
     with open(path, "w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, names)
         table.writeheader()
@@ -123,7 +123,9 @@ def write_csv(scores: Scores, path: Path) -> None:
 
 def summary(scores: Scores) -> str:
     """The means over all test cases in words."""
-    caught, flagged, _, outside = (fmean(getattr(row, one.name) for row in scores.cases) for one in fields(CaseRow)[1:])
+    caught, flagged, _, outside = (
+        fmean(getattr(row, field.name) for row in scores.cases) for field in fields(CaseRow)[1:]
+    )
     dice = ", ".join(f"{name} {value:.3f}" for name, value in scores.mean_dice().items())
     return (
         f"test Dice: {dice} (mean of {len(scores.cases)} cases)\n"
@@ -153,6 +155,6 @@ def write_markdown(scores: Scores, path: Path) -> None:
         for row in scores.cases
     ]
     if scores.cases:
-        means = [fmean(getattr(row, one.name) for row in scores.cases) for one in fields(CaseRow)[1:]]
+        means = [fmean(getattr(row, field.name) for row in scores.cases) for field in fields(CaseRow)[1:]]
         lines += [f"| mean | {means[0]:.1%} | {means[1]:.2%} | {means[2]:.2f} | {means[3]:.2%} |"]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -95,7 +95,7 @@ def fresh_folder(folder: Path) -> Path:
 
 def make_phantom(folder: Path) -> Path:
     """A synthetic data set, made by the engine's command line."""
-    say("making a synthetic data set")
+    show("making a synthetic data set")
     command = [sys.executable, str(MODULE_FOLDER / "coranet" / "__main__.py"), "phantom", str(folder)]
     made = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if made.returncode != 0:
@@ -107,7 +107,7 @@ def show_main_job(dataset: Path, output: Path, settings: dict[str, Any]) -> None
     context = SceneContext.standalone()
     logic = CoraNetLogic(context, jobsFolder=output / "jobs")
     data = load_dataset(context, dataset)
-    say(
+    show(
         f"in the scene: {len(data.training)} labeled, {len(data.unlabeled)} unlabeled, "
         f"{len(data.validation)} validation and {len(data.test)} test volumes; "
         f"classes: {', '.join(label.name for label in data.labels)}"
@@ -115,7 +115,7 @@ def show_main_job(dataset: Path, output: Path, settings: dict[str, Any]) -> None
     training = train(logic, data, output, settings)
     plot = logic.trainingPlot(training)
     draw_curves(plot, output / "curves.png")
-    say("segmenting the test volumes")
+    show("segmenting the test volumes")
     segmentation = logic.segment([volume for volume, _ in data.test], training, folder=output / "jobs" / "segmentation")
     follow(segmentation)
     loaded = logic.loadResults(segmentation)
@@ -128,7 +128,7 @@ def show_main_job(dataset: Path, output: Path, settings: dict[str, Any]) -> None
 
 
 def train(logic: CoraNetLogic, data: SceneData, output: Path, settings: dict[str, Any]) -> Any:
-    say(f"training in the background, settings: {', '.join(f'{key}={value}' for key, value in settings.items())}")
+    show(f"training in the background, settings: {', '.join(f'{key}={value}' for key, value in settings.items())}")
     folder = output / "jobs" / "training"
     job = logic.train(data.training, data.unlabeled, settings, folder, validation=data.validation)
     follow(job)
@@ -152,7 +152,7 @@ def follow(job: Any) -> None:
 
 def report(scores: Scores, output: Path) -> None:
     if not scores.cases:
-        say("the test volumes have no labels: nothing to measure")
+        show("the test volumes have no labels: nothing to measure")
         return
     write_csv(scores, output / "metrics.csv")
     write_markdown(scores, output / "metrics.md")
@@ -181,7 +181,7 @@ def save_scene(context: SceneContext, data: SceneData, path: Path) -> None:
 
 def draw_views(output: Path, volume_name: str) -> None:
     """Pictures in a process of their own: without a working OpenGL it may die, and the results stay."""
-    say(f"drawing {volume_name}")
+    show(f"drawing {volume_name}")
     command = [sys.executable, str(HERE / "views.py"), str(output / "scene.mrb"), volume_name, str(output)]
     drawn = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
     if drawn.returncode != 0:
@@ -202,7 +202,7 @@ def inventory(output: Path) -> str:
     return "\n".join(f"  {path}   {meaning}" for path, meaning in rows)
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     print(text, flush=True)
 
 

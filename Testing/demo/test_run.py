@@ -45,14 +45,14 @@ def test_it_leaves_what_it_promises(tmp_path):
     subprocess.run([sys.executable, str(ENGINE), "phantom", str(tmp_path / "data"), *counts], check=True)
     output = tmp_path / "demo output ü"
     few_steps = ["--set", "training.pretraining_steps=3", "--set", "training.self_training_steps=3"]
-    asked = ["--data", str(tmp_path / "data" / "dataset.json"), "--output", str(output), *few_steps]
-    ended = subprocess.run([sys.executable, run.__file__, *asked], capture_output=True, text=True, encoding="utf-8",
+    args = ["--data", str(tmp_path / "data" / "dataset.json"), "--output", str(output), *few_steps]
+    ended = subprocess.run([sys.executable, run.__file__, *args], capture_output=True, text=True, encoding="utf-8",
                            errors="replace", check=False)  # fmt: skip
-    left = {path.name for path in output.iterdir()}
-    assert {"scene.mrb", "curves.png", "metrics.md", "metrics.csv", "jobs"} <= left, ended.stderr
+    names = {path.name for path in output.iterdir()}
+    assert {"scene.mrb", "curves.png", "metrics.md", "metrics.csv", "jobs"} <= names, ended.stderr
     header = (output / "metrics.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header.startswith(",".join(ClassRow.__dataclass_fields__))
     if ended.returncode == 0:
-        assert {"slice.png", "view3d.png"} <= left
+        assert {"slice.png", "view3d.png"} <= names
     else:
         assert "OpenGL" in ended.stderr

@@ -239,7 +239,7 @@ def cut_open(view: Any, case: ShownCase) -> bool:
     plane.SetNormal(*camera.GetDirectionOfProjection())
     for actor in view.renderer().GetActors():
         surface = actor.GetMapper().GetInput() if actor.GetMapper() else None
-        if surface is not None and not any(np.allclose(surface.GetBounds(), one, atol=ALIKE_MM) for one in kept):
+        if surface is not None and not any(np.allclose(surface.GetBounds(), other, atol=ALIKE_MM) for other in kept):
             actor.GetMapper().AddClippingPlane(plane)
     return True
 

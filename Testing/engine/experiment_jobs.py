@@ -51,8 +51,8 @@ def scans_in(folder: Path, labeled: int = 5, unlabeled: int = 3, test: int = 4) 
 
 def question_of(datalist: Path, folder: Path, methods: str = "supervised,coranet", **changes) -> Question:
     """What `experiment` asks for, with the preset quick."""
-    given = {"seeds": [0], "labeled": [None], "preset": "quick", **changes}
-    return Question(datalist=read_datalist(datalist), variants=read_variants(methods), folder=folder, **given)
+    settings = {"seeds": [0], "labeled": [None], "preset": "quick", **changes}
+    return Question(datalist=read_datalist(datalist), variants=read_variants(methods), folder=folder, **settings)
 
 
 def context_of(
@@ -75,7 +75,7 @@ def finish(job: Job, resume: bool = False) -> EndedProcess:
 def fail(job: Job, resume: bool = False) -> EndedProcess:
     """Leave what a process leaves that could not do the job."""
     _claim(job)
-    _tell(job, [(1.0, Started(0, 900, "CPU (1 threads)", "0.1")), (2.0, Failed("the disk is full."))])
+    _write_events(job, [(1.0, Started(0, 900, "CPU (1 threads)", "0.1")), (2.0, Failed("the disk is full."))])
     return EndedProcess(7)
 
 
@@ -83,7 +83,7 @@ def _claim(job: Job) -> None:
     job.beat(GONE.__class__(GONE.pid, ProcessIdentity.of_this_process().host, 0.0))
 
 
-def _tell(job: Job, events: list[tuple[float, object]]) -> None:
+def _write_events(job: Job, events: list[tuple[float, object]]) -> None:
     clock = iter([at for at, _ in events])
     writer = job.open_events()
     clock_of = writer.__class__(job.events_path, lambda: next(clock))
@@ -109,12 +109,12 @@ def _train(job: Job) -> None:
         if step % 100 == 0:
             dice = level * (1 - float(np.exp(-5 * share)))
             events.append((100.0 + step / 10, Validation(step, {"organ": dice, "Läsion": dice}, dice, True)))
-            events += [(100.0 + step / 10, one) for one in _snapshot(job, config, step, share)]
+            events += [(100.0 + step / 10, event) for event in _snapshot(job, config, step, share)]
     events.append((200.0, Warned("label_absent", "no labeled case has 'Läsion', so it cannot be learned.")))
     events.append((200.0, Finished("the model is in 'model'.", 100.0)))
     job.last_checkpoint_path.parent.mkdir(parents=True, exist_ok=True)
     job.last_checkpoint_path.touch()
-    _tell(job, events)
+    _write_events(job, events)
 
 
 def _snapshot(job: Job, config: TrainConfig, step: int, share: float) -> list[SnapshotSaved]:
@@ -154,7 +154,9 @@ def _test(job: Job) -> None:
             for name, csi in (("coranet", 0.4), ("softmax_0.7", 0.3), ("dropout", 0.25), ("chance", -0.2))
         }
     write_json_atomic(job.metrics_path, {"schema_version": 1, "cases": cases, "mean": mean})
-    _tell(job, [(300.0, Started(0, len(cases), "CPU (1 threads)", "0.1")), (301.0, Finished("test Dice: high.", 1.0))])
+    _write_events(
+        job, [(300.0, Started(0, len(cases), "CPU (1 threads)", "0.1")), (301.0, Finished("test Dice: high.", 1.0))]
+    )
 
 
 def _figures(level: float, case: str) -> dict:

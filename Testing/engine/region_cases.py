@@ -16,7 +16,7 @@ VALUES = (0, 1, 7)
 
 def prediction_of(segmentation, conservative, radical, uncertainty=None) -> Prediction:
     """From label maps; uncertain is 0.75 where the heads differ, 0.25 elsewhere, if nothing else is said."""
-    maps = [np.asarray(one, np.uint8) for one in (segmentation, conservative, radical)]
+    maps = [np.asarray(label_map, np.uint8) for label_map in (segmentation, conservative, radical)]
     uncertain = (maps[1] != maps[2]).astype(np.uint8)
     if uncertainty is None:
         uncertainty = np.where(uncertain, 0.75, 0.25)

@@ -29,9 +29,15 @@ def rows() -> list[str]:
     configs = [TrainConfig.from_preset(name) for name in PRESETS]
     head = ["setting", "paper", *(f"`{name}`" for name in PRESETS)]
     lines = [head, ["---"] * len(head)]
-    for one in TrainConfig.settings():
-        if one.paper:
-            lines.append([f"`{one.name}`", one.paper, *(json.dumps(value_of(config, one.name)) for config in configs)])
+    for setting in TrainConfig.settings():
+        if setting.paper:
+            lines.append(
+                [
+                    f"`{setting.name}`",
+                    setting.paper,
+                    *(json.dumps(value_of(config, setting.name)) for config in configs),
+                ]
+            )
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 

@@ -88,38 +88,38 @@ def segmentation_job(folder: Path, inputs: Sequence[Path], model: Path) -> Job:
     )
 
 
-def call(*words: object) -> int:
+def call(*args: object) -> int:
     """The command line inside this process."""
-    return main([str(word) for word in words])
+    return main([str(word) for word in args])
 
 
 def environment(**changes: str) -> dict[str, str]:
     """That of a user who has set nothing: the engine finds itself by its own path."""
     # What an administrator has set for pip (a constraint, a folder of wheels) would choose other packages.
-    ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and name[:4] != "PIP_"}
-    inherited = {**ours, "PIP_CONFIG_FILE": os.devnull}
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and name[:4] != "PIP_"}
+    inherited = {**own, "PIP_CONFIG_FILE": os.devnull}
     return {**inherited, "PYTHONUTF8": "1", **changes}
 
 
-def run_engine(*words: object, seconds: float = PATIENCE_S, **changes: str) -> subprocess.CompletedProcess[str]:
+def run_engine(*args: object, seconds: float = PATIENCE_S, **changes: str) -> subprocess.CompletedProcess[str]:
     """The command line as a process of its own."""
-    command = [sys.executable, str(ENGINE), *map(str, words)]
+    command = [sys.executable, str(ENGINE), *map(str, args)]
     return subprocess.run(
         command, env=environment(**changes), capture_output=True, text=True, encoding="utf-8", check=False,
         timeout=seconds,
     )  # fmt: skip
 
 
-def started_engine(job: Job, *words: str) -> subprocess.Popen[bytes]:
+def started_engine(job: Job, *args: str) -> subprocess.Popen[bytes]:
     """`run` on a prepared job as a detached process, started as Slicer does it."""
     with open(job.log_path, "ab") as log:
         return subprocess.Popen(
-            [sys.executable, str(ENGINE), "run", str(job.folder), *words],
+            [sys.executable, str(ENGINE), "run", str(job.folder), *args],
             env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
 
 
-def tell(job: Job, *events: Event) -> None:
+def add_events(job: Job, *events: Event) -> None:
     """Write events as the process of a job does."""
     writer = job.open_events()
     for event in events:
@@ -147,7 +147,7 @@ def weights_of(job: Job) -> dict[str, torch.Tensor]:
     return dict(torch.load(job.model_folder / "weights.pt", weights_only=True))
 
 
-def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> Iterator[str]:
+def differing(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> Iterator[str]:
     """Names of the tensors that differ in a single bit."""
-    assert one.keys() == other.keys()
-    return (name for name in one if not torch.equal(one[name], other[name]))
+    assert first.keys() == second.keys()
+    return (name for name in first if not torch.equal(first[name], second[name]))

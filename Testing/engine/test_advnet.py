@@ -44,11 +44,11 @@ def test_all_parts_are_those_of_a_loop_over_voxels(classes):
     adversarial, fooled, trusted = [0.0, 0.0], 0.0, torch.zeros(2, *SHAPE)
     for batch, *where in torch.cartesian_prod(*(torch.arange(size) for size in (2, *SHAPE))).tolist():
         for half in (0, 1):
-            said = student.heads[(0, 2 * half + batch, slice(None), *where)].softmax(0)[1].item()
-            adversarial[half] -= math.log(logistic(6 * said - 3)) / 48
-        said = student.heads[(0, batch, slice(None), *where)].softmax(0)[1].item()
+            predicted = student.heads[(0, 2 * half + batch, slice(None), *where)].softmax(0)[1].item()
+            adversarial[half] -= math.log(logistic(6 * predicted - 3)) / 48
+        predicted = student.heads[(0, batch, slice(None), *where)].softmax(0)[1].item()
         is_one = float(labeled.targets[(batch, *where)] == 1)
-        fooled -= (math.log(logistic(6 * is_one - 3)) + math.log(1 - logistic(6 * said - 3))) / 48
+        fooled -= (math.log(logistic(6 * is_one - 3)) + math.log(1 - logistic(6 * predicted - 3))) / 48
         taught = teacher.heads[(0, batch, slice(None), *where)].softmax(0)[1].item()
         trusted[(batch, *where)] = logistic(6 * taught - 3) > TRUSTED
     pseudo_labels = teacher.heads[0].argmax(1)
@@ -112,7 +112,9 @@ def test_the_discriminator_is_asked_where_labels_are_known_and_sees_nothing_else
     found = a_method()._discriminator_loss(student.heads[0, :2], labeled._replace(known=known)).item()
     expected = 0.0
     for batch, *where in known.nonzero().tolist():
-        said = student.heads[(0, batch, slice(None), *where)].softmax(0)[1].item()
+        predicted = student.heads[(0, batch, slice(None), *where)].softmax(0)[1].item()
         is_one = float(labeled.targets[(batch, *where)] == 1)
-        expected -= (math.log(logistic(6 * is_one - 3)) + math.log(1 - logistic(6 * said - 3))) / known.sum().item()
+        expected -= (
+            math.log(logistic(6 * is_one - 3)) + math.log(1 - logistic(6 * predicted - 3))
+        ) / known.sum().item()
     assert found == pytest.approx(expected, rel=1e-5)

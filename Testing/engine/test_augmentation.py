@@ -29,8 +29,8 @@ def test_the_source_is_what_the_spatial_changes_need():
 
 
 def test_intensities_of_each_channel_are_changed_by_themselves_and_the_first_as_if_it_were_alone():
-    one, two = (Augmentation(AugmentationConfig(), PATCH, (1, 1, 1), channels) for channels in (1, 2))
-    alone, both = (augmentation.draw(np.random.default_rng(3)) for augmentation in (one, two))
+    of_one, of_two = (Augmentation(AugmentationConfig(), PATCH, (1, 1, 1), channels) for channels in (1, 2))
+    alone, both = (augmentation.draw(np.random.default_rng(3)) for augmentation in (of_one, of_two))
     assert (both.spatial == alone.spatial).all()
     assert both.intensity[:1] == alone.intensity
     assert len(both.intensity) == 2 and both.intensity[0] != both.intensity[1]

@@ -45,8 +45,8 @@ def test_what_is_kept_goes_on_as_if_it_had_not_stopped():
     for average in (whole, resumed):
         average.add(a_network(3))
     assert resumed.count == 2
-    for one, other in zip(whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True):
-        assert torch.equal(one, other)
+    for first, second in zip(whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True):
+        assert torch.equal(first, second)
 
 
 def test_moving_towards_another_network_leaves_that_one_alone():

@@ -18,11 +18,11 @@ AXES = ("LPS", "RAS", "LAS", "LPI", "RPS", "SAL", "PIR", "ASR", "IPL")
 @pytest.fixture
 def image() -> sitk.Image:
     """Voxels of 0 and 1 on an oblique grid of unequal spacing."""
-    made = sitk.GetImageFromArray((np.random.default_rng(0).random((4, 5, 6)) > 0.5).astype(np.int16))
-    made.SetSpacing((0.9, 1.3, 2.4))
-    made.SetOrigin((11.5, -23.25, 40.75))
-    made.SetDirection((0.96, -0.28, 0.0, 0.28, 0.96, 0.0, 0.0, 0.0, 1.0))
-    return made
+    image = sitk.GetImageFromArray((np.random.default_rng(0).random((4, 5, 6)) > 0.5).astype(np.int16))
+    image.SetSpacing((0.9, 1.3, 2.4))
+    image.SetOrigin((11.5, -23.25, 40.75))
+    image.SetDirection((0.96, -0.28, 0.0, 0.28, 0.96, 0.0, 0.0, 0.0, 1.0))
+    return image
 
 
 @pytest.mark.parametrize("axes", AXES)

@@ -26,15 +26,15 @@ def test_an_error_of_the_work_is_raised_where_it_is_waited_for():
 
 
 def test_work_goes_on_in_a_thread_while_it_is_asked_whether_to_stop():
-    may_end, asked = threading.Event(), []
+    may_end, threads = threading.Event(), []
 
     def ask() -> None:
-        asked.append(threading.current_thread())
-        if len(asked) == 2:
+        threads.append(threading.current_thread())
+        if len(threads) == 2:
             may_end.set()
 
-    assert Background(lambda: (may_end.wait(PATIENCE_S), threading.current_thread())[1]).result(ask) not in asked
-    assert set(asked) == {threading.current_thread()}
+    assert Background(lambda: (may_end.wait(PATIENCE_S), threading.current_thread())[1]).result(ask) not in threads
+    assert set(threads) == {threading.current_thread()}
 
 
 def test_work_that_takes_long_is_abandoned_and_does_not_hold_the_process():
@@ -61,7 +61,7 @@ def test_a_process_ends_with_its_code_whatever_was_abandoned(is_abandoned):
         "import atexit; atexit.register(lambda: print('taken down'))\n"
         "print('told'); end_process(5)\n"
     )
-    words = [sys.executable, "-c", program, str(Path(__file__).parents[2] / "CoraNetSlicer"), str(is_abandoned)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 5 and done.stdout.split("\n")[0] == "told"
-    assert ("taken down" in done.stdout) is not is_abandoned
+    args = [sys.executable, "-c", program, str(Path(__file__).parents[2] / "CoraNetSlicer"), str(is_abandoned)]
+    process = subprocess.run(args, capture_output=True, text=True, check=False)
+    assert process.returncode == 5 and process.stdout.split("\n")[0] == "told"
+    assert ("taken down" in process.stdout) is not is_abandoned

@@ -46,7 +46,7 @@ def scans(a_phantom_set, awkward_path) -> Path:
 
 
 # What is done to the scans, and words that must be said.
-LEAKED = [
+CORRUPTED = [
     (remove_an_image, "does not exist; correct the path"),
     (remove_a_label, "does not exist; correct the path"),
     (remove_an_unlabeled_image, "does not exist; correct the path"),
@@ -70,14 +70,14 @@ LEAKED = [
 ]
 
 
-@pytest.mark.parametrize(("spoil", "words"), LEAKED, ids=lambda value: getattr(value, "__name__", ""))
-def test_bad_input_of_a_training_is_told_in_one_sentence(scans, capsys, spoil, words):
+@pytest.mark.parametrize(("spoil", "message"), CORRUPTED, ids=lambda value: getattr(value, "__name__", ""))
+def test_bad_input_of_a_training_is_told_in_one_sentence(scans, capsys, spoil, message):
     named = spoil(scans)
     job = scans.parent / "job"
     refusing = settings(data__unusable_unlabeled="refuse")
     assert call("train", scans / "dataset.json", "--output", job, *refusing) == 3
     error = the_only_error(capsys)
-    assert named in error and words in error
+    assert named in error and message in error
     if Job.exists(job):
         events = Job.open(job).read_events()
         assert isinstance(events[-1], Failed) and f"error: {events[-1].message}" == error
@@ -112,7 +112,7 @@ def test_the_mended_input_is_trained_by_resuming(scans, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("args", "message"),
     [
         (["--preset", "quik"], "there is no preset 'quik'; did you mean 'quick'?"),
         (["--set", "training.learning_rat=1"], "did you mean 'training.learning_rate'?"),
@@ -122,16 +122,16 @@ def test_the_mended_input_is_trained_by_resuming(scans, capsys):
         (["--set", "data.validation_cases=2"], "leave none of the 2 labeled cases"),
     ],
 )
-def test_a_setting_that_cannot_be_is_told_before_anything_is_written(scans, capsys, words, said):
+def test_a_setting_that_cannot_be_is_told_before_anything_is_written(scans, capsys, args, message):
     write_datalist(scans, validation=[])
-    assert call("train", scans / "dataset.json", "--output", scans.parent / "job", *words) in (2, 3)
-    assert said in the_only_error(capsys)
+    assert call("train", scans / "dataset.json", "--output", scans.parent / "job", *args) in (2, 3)
+    assert message in the_only_error(capsys)
     assert not (scans.parent / "job").exists()
 
 
 def test_a_device_that_is_not_there_is_told(scans, capsys):
-    words = settings(machine__device="mps")
-    assert call("train", scans / "dataset.json", "--output", scans.parent / "job", *words) == 6
+    args = settings(machine__device="mps")
+    assert call("train", scans / "dataset.json", "--output", scans.parent / "job", *args) == 6
     assert "the device 'mps' is not available, found " in the_only_error(capsys)
 
 
@@ -192,8 +192,8 @@ def test_a_damaged_checkpoint_is_told(a_trained_job, tmp_path, a_phantom_set, ca
 
 
 def test_a_job_of_the_other_kind_is_not_resumed(a_trained_job, a_phantom_set, capsys, tmp_path):
-    words = ("--model", a_trained_job.folder, "--output", tmp_path / "job", "--set", "machine.threads=1")
-    assert call("segment", a_phantom_set.parent / "images" / "case001.nrrd", *words) == 0
+    args = ("--model", a_trained_job.folder, "--output", tmp_path / "job", "--set", "machine.threads=1")
+    assert call("segment", a_phantom_set.parent / "images" / "case001.nrrd", *args) == 0
     capsys.readouterr()
     assert call("train", a_phantom_set, "--output", tmp_path / "job", "--resume") == 5
     assert "holds a job of the kind 'segment', expected 'train'" in the_only_error(capsys)
@@ -201,14 +201,14 @@ def test_a_job_of_the_other_kind_is_not_resumed(a_trained_job, a_phantom_set, ca
 
 def test_a_model_that_is_not_finished_is_told(a_phantom_set, tmp_path, capsys):
     job = training_job(tmp_path / "job", a_phantom_set)
-    words = ("--model", job.folder, "--output", tmp_path / "results")
-    assert call("segment", a_phantom_set.parent / "images", *words) == 4
+    args = ("--model", job.folder, "--output", tmp_path / "results")
+    assert call("segment", a_phantom_set.parent / "images", *args) == 4
     assert f"'{job.folder}' has not finished, so there is no model yet" in the_only_error(capsys)
     assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ("absent.nrrd", "does not exist; correct the path"),
         ("empty folder", "holds no image"),
@@ -216,15 +216,15 @@ def test_a_model_that_is_not_finished_is_told(a_phantom_set, tmp_path, capsys):
         ("slice.nrrd", "is a single slice"),
     ],
 )
-def test_a_scan_that_cannot_be_segmented_is_told(a_trained_job, awkward_path, capsys, given, said):
+def test_a_scan_that_cannot_be_segmented_is_told(a_trained_job, awkward_path, capsys, given, message):
     (awkward_path / "empty folder").mkdir()
     (awkward_path / "notes.txt").write_text("no image", encoding="utf-8")
     grid = Grid((8, 8, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
     write_volume(awkward_path / "slice.nrrd", np.zeros((1, 8, 8), np.int16), grid)
-    words = ("--model", a_trained_job.folder, "--output", awkward_path / "results", "--set", "machine.threads=1")
-    assert call("segment", awkward_path / given, *words) == 3
+    args = ("--model", a_trained_job.folder, "--output", awkward_path / "results", "--set", "machine.threads=1")
+    assert call("segment", awkward_path / given, *args) == 3
     error = the_only_error(capsys)
-    assert given in error and said in error
+    assert given in error and message in error
 
 
 def test_a_label_to_measure_by_that_is_missing_is_told_before_anything_is_segmented(scans, a_trained_job, capsys):
@@ -240,15 +240,15 @@ def test_a_label_to_measure_by_that_is_missing_is_told_before_anything_is_segmen
 
 def test_a_datalist_without_test_cases_cannot_be_evaluated(scans, a_trained_job, capsys):
     write_datalist(scans, test=[])
-    words = ("--model", a_trained_job.folder, "--output", scans.parent / "scores")
-    assert call("evaluate", scans / "dataset.json", *words) == 3
+    args = ("--model", a_trained_job.folder, "--output", scans.parent / "scores")
+    assert call("evaluate", scans / "dataset.json", *args) == 3
     assert "dataset.json' has no 'test' case with a label" in the_only_error(capsys)
 
 
 def test_a_test_label_on_another_grid_is_told_and_the_segmentation_stays(scans, a_trained_job, capsys):
     named = shift_a_label(scans, "case006.nrrd")
-    words = ("--model", a_trained_job.folder, "--output", scans.parent / "scores", "--set", "machine.threads=1")
-    assert call("evaluate", scans / "dataset.json", *words) == 3
+    args = ("--model", a_trained_job.folder, "--output", scans.parent / "scores", "--set", "machine.threads=1")
+    assert call("evaluate", scans / "dataset.json", *args) == 3
     error = the_only_error(capsys)
     assert named in error and "resample it to the image's grid" in error
     job = Job.open(scans.parent / "scores")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from small_jobs import call, settings, tell, tiny_phantoms
+from small_jobs import add_events, call, settings, tiny_phantoms
 
 from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, ProcessIdentity, Role
 from coranet.contract.config import TrainConfig
@@ -58,16 +58,16 @@ def test_a_corrected_datalist_trains_in_the_folder_of_the_one_that_failed(tmp_pa
     mistaken = {**content, "training": [{"image": "images/absent.nrrd", "label": content["training"][0]["label"]}]}
     dataset.write_text(json.dumps(mistaken), encoding="utf-8")
     few_steps = settings(training__pretraining_steps="1", training__self_training_steps="0")
-    words = ("train", dataset, "--output", tmp_path / "job", *few_steps)
-    assert call(*words) == 3
+    args = ("train", dataset, "--output", tmp_path / "job", *few_steps)
+    assert call(*args) == 3
     assert "absent.nrrd" in capsys.readouterr().err
     dataset.write_text(json.dumps(content), encoding="utf-8")
-    assert call(*words) == 0
+    assert call(*args) == 0
     assert (Job.open(tmp_path / "job").model_folder / "model.json").is_file()
 
 
 def test_the_last_word_of_an_earlier_process_is_not_that_of_a_later_one(a_job):
-    tell(a_job, Started(0, 10, "CPU", "1"), Failed("no space"))
+    add_events(a_job, Started(0, 10, "CPU", "1"), Failed("no space"))
     a_job.beat(ProcessIdentity(2**22 + 1, "this machine is another one", 1.0))
     gone = ProcessIdentity(2**22 + 1, socket.gethostname(), a_job.read_events()[-1].time + 60)
     a_job.beat(gone)
@@ -77,7 +77,7 @@ def test_the_last_word_of_an_earlier_process_is_not_that_of_a_later_one(a_job):
 def test_the_last_word_of_the_process_itself_counts(a_job):
     me = ProcessIdentity.of_this_process()
     a_job.beat(ProcessIdentity(2**22 + 1, me.host, me.started))
-    tell(a_job, Started(0, 10, "CPU", "1"), Finished("done.", 1.0))
+    add_events(a_job, Started(0, 10, "CPU", "1"), Finished("done.", 1.0))
     assert a_job.status() is JobStatus.FINISHED
 
 

@@ -152,7 +152,7 @@ def test_the_contour_has_no_step():
     labels = np.zeros((1, 41, 40), np.uint8)
     labels[..., :20] = 7
     _, row = flat_boundary(40, 20)
-    margins = BoundaryMargins(*(np.repeat(one, 41, axis=1) for one in (row.margin, row.second)), row.spacing_mm)
+    margins = BoundaryMargins(*(np.repeat(array, 41, axis=1) for array in (row.margin, row.second)), row.spacing_mm)
     new = moved(labels, margins, Slide((19.5, 20.0, 0.0), 16.0, 0.4, 7, 0))
     border = (new[0] == 7).sum(1)
     assert border[20] == 25 and border[4] == border[36] == 20

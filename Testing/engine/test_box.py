@@ -45,10 +45,10 @@ def test_a_box_grows_to_both_sides_as_far_as_the_scan_goes():
 
 
 def test_boxes_that_touch_do_not_overlap():
-    one, other = Box((0, 0, 0), (3, 3, 3)), Box((3, 0, 0), (5, 3, 3))
-    assert not one.overlaps(other)
-    assert one.overlaps(Box((2, 2, 2), (9, 9, 9)))
-    assert one.united(other) == Box((0, 0, 0), (5, 3, 3))
+    first, second = Box((0, 0, 0), (3, 3, 3)), Box((3, 0, 0), (5, 3, 3))
+    assert not first.overlaps(second)
+    assert first.overlaps(Box((2, 2, 2), (9, 9, 9)))
+    assert first.united(second) == Box((0, 0, 0), (5, 3, 3))
 
 
 def test_a_chain_of_boxes_becomes_one():
@@ -69,7 +69,7 @@ def test_merged_boxes_cover_all_and_share_nothing():
     for _ in range(50):
         boxes = [random_box(random) for _ in range(random.integers(1, 6))]
         merged = without_overlap(boxes)
-        assert not any(one.overlaps(other) for one, other in combinations(merged, 2))
+        assert not any(first.overlaps(second) for first, second in combinations(merged, 2))
         assert (mask_of(*merged) >= mask_of(*boxes)).all()
         assert merged == without_overlap(boxes[::-1])
 

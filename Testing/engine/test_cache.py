@@ -146,21 +146,21 @@ def write_in_place(folder, name, voxels, **how):
     elif name == "dicom":
         (folder / name).mkdir(exist_ok=True)
         for number in range(len(voxels)):
-            one = image[:, :, number : number + 1]
+            dicom_slice = image[:, :, number : number + 1]
             for tag, text in (("0020|000e", "1.2.826.0.1.3680043.2.1125.1"), ("0008|0060", "MR"),
                               ("0020|0032", f"0\\0\\{2 * number}"), ("0020|0013", str(number + 1))):  # fmt: skip
-                one.SetMetaData(tag, text)
+                dicom_slice.SetMetaData(tag, text)
             writer = sitk.ImageFileWriter()
             writer.KeepOriginalImageUIDOn()
             writer.SetFileName(str(folder / name / f"{number}.dcm"))
-            writer.Execute(one)
+            writer.Execute(dicom_slice)
     else:
         sitk.WriteImage(image, str(folder / name), **how)
     for path, state in times.items():
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-@pytest.mark.parametrize(("name", "holds", "how"), FORMATS, ids=[f"{one[0]}-{one[1]}" for one in FORMATS])
+@pytest.mark.parametrize(("name", "holds", "how"), FORMATS, ids=[f"{name}-{holds}" for name, holds, *_ in FORMATS])
 def test_a_scan_that_was_changed_in_place_is_prepared_anew(tmp_path, name, holds, how):
     voxels = np.random.default_rng(0).integers(0, 900, (4, 5, 6)).astype(np.int16)
     folder, recipe = tmp_path / "scans", Preprocessing((1.0, 1.0, 2.0), "zscore")
@@ -270,12 +270,12 @@ def refuse_to_rename(monkeypatch, meanwhile) -> None:
 
 
 def test_a_case_that_another_job_prepares_at_the_same_time_is_taken_from_it(a_case, a_recipe, tmp_path, monkeypatch):
-    ours = prepare_case(a_case, a_recipe, VALUES, tmp_path / "ours")
+    own = prepare_case(a_case, a_recipe, VALUES, tmp_path / "ours")
     other = tmp_path / "other"
     refuse_to_rename(monkeypatch, lambda target: target.write_bytes((tmp_path / "ours" / target.name).read_bytes()))
-    theirs = prepare_case(a_case, a_recipe, VALUES, other)
-    np.testing.assert_array_equal(theirs.image, ours.image)
-    np.testing.assert_array_equal(theirs.labels, ours.labels)
+    others = prepare_case(a_case, a_recipe, VALUES, other)
+    np.testing.assert_array_equal(others.image, own.image)
+    np.testing.assert_array_equal(others.labels, own.labels)
     assert len(list(other.iterdir())) == 2
 
 
@@ -334,8 +334,8 @@ def test_a_mask_of_ones_is_no_mask(a_partial_case, a_recipe, an_oblique_grid, tm
     whole = prepare_case(replace(a_partial_case, known=None), a_recipe, VALUES, tmp_path)
     assert prepared.known is None and not len(prepared.known_voxels)
     np.testing.assert_array_equal(prepared.labels, whole.labels)
-    for mine, theirs in zip(prepared.foreground, whole.foreground, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    for own, other in zip(prepared.foreground, whole.foreground, strict=True):
+        np.testing.assert_array_equal(own, other)
 
 
 def test_a_mask_too_small_for_the_network_is_known_nowhere(a_partial_case, an_oblique_grid, tmp_path):

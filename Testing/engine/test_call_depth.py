@@ -30,6 +30,6 @@ def test_few_calls_lead_from_the_command_line_to_a_step(a_phantom_set, tmp_path,
         return real(*args)
 
     monkeypatch.setattr(method, "self_train", traced)
-    words = settings(training__pretraining_steps="1", training__self_training_steps="1")
-    assert call("train", a_phantom_set, "--output", tmp_path / "job", *words) == 0
+    arguments = settings(training__pretraining_steps="1", training__self_training_steps="1")
+    assert call("train", a_phantom_set, "--output", tmp_path / "job", *arguments) == 0
     assert chains and all(len(chain) <= MOST_CALLS for chain in chains), chains[0]

@@ -46,7 +46,7 @@ def a_coarse_network(a_tiny_architecture, a_cpu) -> CoarseNetwork:
 
 @pytest.fixture
 def cases(tmp_path) -> dict[str, Case]:
-    made = {}
+    created = {}
     for number, (name, start) in enumerate(STARTS.items()):
         image, labels = a_scan_with_organs(number, [start])
         paths = {part: str(tmp_path / f"{name}-{part}.nrrd") for part in ("image", "label", "known")}
@@ -57,8 +57,8 @@ def cases(tmp_path) -> dict[str, Case]:
         if name == "partial":
             write_volume(paths["known"], labels.voxels, labels.grid)
             case = replace(case, known=paths["known"])
-        made[name] = case
-    return made
+        created[name] = case
+    return created
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def with_margin(name: str) -> Box:
 
 def scans_of(cases) -> dict[str, LabeledScan]:
     chosen = [case for case in cases.values() if case.role is Role.TRAINING]
-    return {one.id: LabeledScan.of(one.id, read_image(one.image), read_label_map(one.label)) for one in chosen}
+    return {case.id: LabeledScan.of(case.id, read_image(case.image), read_label_map(case.label)) for case in chosen}
 
 
 def test_each_case_has_the_box_of_its_labels_or_of_what_was_found(cases, found, a_coarse_network):
@@ -113,7 +113,7 @@ def test_a_case_in_which_nothing_is_found_is_looked_at_whole(
 def test_a_labeled_case_without_a_structure_teaches_where_something_is_taken_for_one(
     cases, a_coarse_network, a_reporter, tmp_path, monkeypatch, answer
 ):
-    threshold, expected, told = answer
+    threshold, expected, codes = answer
     monkeypatch.setattr(BrightIsFound, "threshold", threshold)
     labels = read_label_map(cases["training"].label)
     write_volume(cases["training"].label, 0 * labels.voxels, labels.grid)
@@ -122,14 +122,14 @@ def test_a_labeled_case_without_a_structure_teaches_where_something_is_taken_for
     boxes = found.boxes(a_coarse_network.part, scans_of({"training": cases["training"]}))
     assert boxes == {"training": expected}
     assert found.missed(Role.TRAINING) == [] and found.warnings == []
-    assert [event.code for event in a_reporter.events] == told
+    assert [event.code for event in a_reporter.events] == codes
 
 
 def test_what_was_missed_is_told_of_the_validation_cases(cases, found, a_coarse_network):
     part = a_coarse_network.part
     assert found.missed(Role.VALIDATION) == [(0.0, 0.0, 0.0)]
-    words = found.in_words(part, found.boxes(part, scans_of(cases)))
-    assert "within 0.0 mm on the 1 validation cases; boxes with 2 to 4 mm around what it finds" in words
+    sentence = found.in_words(part, found.boxes(part, scans_of(cases)))
+    assert "within 0.0 mm on the 1 validation cases; boxes with 2 to 4 mm around what it finds" in sentence
 
 
 def test_a_case_is_prepared_box_by_box_and_tells_what_was_missed(cases, tmp_path):

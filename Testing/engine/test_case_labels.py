@@ -82,8 +82,8 @@ def test_a_test_set_is_measured_by_names(tmp_path, names, expected):
     np.testing.assert_array_equal(read(datalist), np.choose(VOXELS, expected))
     again = Datalist.from_dict(datalist.to_dict())
     np.testing.assert_array_equal(read(again), np.choose(VOXELS, expected))
-    told = any("'spleen' of the datalist is unknown to the model" in text for text in datalist.left_out)
-    assert told == (len(names) > 2)
+    is_reported = any("'spleen' of the datalist is unknown to the model" in text for text in datalist.left_out)
+    assert is_reported == (len(names) > 2)
 
 
 WITHOUT = {

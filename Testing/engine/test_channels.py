@@ -93,8 +93,8 @@ def test_the_model_knows_its_channels(a_training):
 
 @pytest.mark.slow
 def test_that_images_are_resampled_is_told_once(a_training):
-    told = [event for event in a_training.read_events() if isinstance(event, Noted) and event.code == "other_grids"]
-    assert len(told) == 1 and "6 cases, such as 'p0', have images on different grids" in told[0].message
+    events = [event for event in a_training.read_events() if isinstance(event, Noted) and event.code == "other_grids"]
+    assert len(events) == 1 and "6 cases, such as 'p0', have images on different grids" in events[0].message
 
 
 @pytest.mark.slow
@@ -111,8 +111,8 @@ def test_a_resumed_training_is_the_one_that_never_stopped(a_training, two_channe
     assert not list(differing(weights_of(job), weights_of(a_training)))
 
 
-def results(folder: Path, *words: object) -> dict[str, PredictionFiles]:
-    assert call("segment", *words, "--output", folder, "--set", "machine.threads=1", "--set", "machine.device=cpu") == 0
+def results(folder: Path, *args: object) -> dict[str, PredictionFiles]:
+    assert call("segment", *args, "--output", folder, "--set", "machine.threads=1", "--set", "machine.device=cpu") == 0
     job = Job.open(folder)
     return {case.id: job.prediction(case.id) for case in job.read_datalist().cases}
 
@@ -148,23 +148,23 @@ def test_a_list_with_the_channels_in_another_order_is_refused(a_training, two_ch
     other = two_channels.with_name("other.json")
     other.write_text(json.dumps({**content, "channels": ["FLAIR", "T1"]}), encoding="utf-8")
     for command in ("segment", "evaluate"):
-        words = (command, other, "--model", a_training.folder, "--output", tmp_path / command)
-        assert call(*words) == DataError.exit_code
+        args = (command, other, "--model", a_training.folder, "--output", tmp_path / command)
+        assert call(*args) == DataError.exit_code
         assert "has 2 channels (FLAIR and T1), the model 2 (T1 and FLAIR)" in the_only_error(capsys)
 
 
 @pytest.mark.slow
 def test_a_model_of_two_channels_is_evaluated(a_training, two_channels, tmp_path):
     folder = tmp_path / "scores"
-    words = ("evaluate", two_channels, "--model", a_training.folder, "--output", folder, "--compare-uncertainties")
-    assert call(*words, "--set", "machine.threads=1", "--set", "machine.device=cpu") == 0
+    args = ("evaluate", two_channels, "--model", a_training.folder, "--output", folder, "--compare-uncertainties")
+    assert call(*args, "--set", "machine.threads=1", "--set", "machine.device=cpu") == 0
     cases = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["cases"]
     assert set(cases) == {"p6", "p7"} and "augmentation" in cases["p6"]["uncertainties"]
 
 
 def test_a_model_of_one_channel_refuses_two(a_trained_job, two_channels, tmp_path, capsys):
-    words = ("segment", two_channels, "--model", a_trained_job.folder, "--output", tmp_path / "out")
-    assert call(*words) == DataError.exit_code
+    args = ("segment", two_channels, "--model", a_trained_job.folder, "--output", tmp_path / "out")
+    assert call(*args) == DataError.exit_code
     assert "has 2 channels (T1 and FLAIR), the model 1 (channel 1)" in the_only_error(capsys)
 
 
@@ -211,5 +211,5 @@ def test_ct_and_another_image_in_each_others_place_are_told(a_random_model, tmp_
     replace(package, preprocessing=recipe).write(package.load_network(a_cpu))
     write_volume(tmp_path / "mr.nrrd", np.full((9, 12, 15), 100, dtype=np.int16), grid_of())
     results(tmp_path / "out", tmp_path / "mr.nrrd", "--model", package.folder)
-    told = [event for event in Job.open(tmp_path / "out").read_events() if isinstance(event, Warned)]
-    assert any("'mr' has intensities from 100" in event.message for event in told if event.code == "unlike_training")
+    events = [event for event in Job.open(tmp_path / "out").read_events() if isinstance(event, Warned)]
+    assert any("'mr' has intensities from 100" in event.message for event in events if event.code == "unlike_training")

@@ -60,8 +60,8 @@ def test_unlabeled_cases_that_cannot_be_used_are_left_out_and_named_together(a_j
     remove(job, 3, 5)
     checked = check(job, a_reporter)
     assert [case.id for case in checked.datalist.with_role(Role.UNLABELED)] == ["c4", "c6"]
-    told = message(a_reporter, "left_out")
-    assert told.startswith("2 unlabeled cases cannot be used: (1) '") and "c3.nrrd" in told and "c5.nrrd" in told
+    text = message(a_reporter, "left_out")
+    assert text.startswith("2 unlabeled cases cannot be used: (1) '") and "c3.nrrd" in text and "c5.nrrd" in text
     assert len(job.read_datalist().cases) == 7  # the list itself stays what it was
 
 
@@ -107,8 +107,8 @@ def test_cases_without_a_structure_are_said_and_never_set_aside(a_job, a_reporte
     checked = check(job, a_reporter)
     chosen = {case.id for case in checked.datalist.with_role(Role.VALIDATION)}
     assert len(chosen) == set_aside and not chosen & {f"c{number}" for number in none_in}
-    told = message(a_reporter, "no_structure")
-    assert all(f"c{number}-label" in told for number in none_in) and "there is none" in told
+    text = message(a_reporter, "no_structure")
+    assert all(f"c{number}-label" in text for number in none_in) and "there is none" in text
     assert job.read_datalist().with_role(Role.VALIDATION) == checked.datalist.with_role(Role.VALIDATION)
 
 
@@ -151,8 +151,8 @@ def test_label_maps_among_the_unlabeled_images_are_left_out_and_named(a_job, a_r
     for case in wrong:
         label_map_in_place_of(case)
     checked = check(job, a_reporter)
-    told = message(a_reporter, "left_out")
-    assert all(f"'{case.image}' is a label map, not an image" in told for case in wrong)
+    text = message(a_reporter, "left_out")
+    assert all(f"'{case.image}' is a label map, not an image" in text for case in wrong)
     assert len(checked.datalist.with_role(Role.UNLABELED)) == 3 - count
     with pytest.raises(DataError, match="is a label map, not an image"):
         check(job, a_reporter, data__unusable_unlabeled="refuse")
@@ -163,7 +163,7 @@ def test_a_mask_may_be_a_channel(a_job, a_reporter):
     (case,) = job.read_datalist().with_role(Role.UNLABELED)
     mask = replace(case, image=case.image + " mask.nrrd")
     label_map_in_place_of(mask)
-    cases = [replace(one, more_images=(mask.image,)) for one in job.read_datalist().cases]
+    cases = [replace(case, more_images=(mask.image,)) for case in job.read_datalist().cases]
     datalist = Datalist(tuple(cases), LABELS, channels=("image", "mask"))
     checked = checked_cases(job, datalist, TrainConfig(), a_reporter)
     assert len(checked.datalist.cases) == 3 and "left_out" not in codes(a_reporter)
@@ -189,17 +189,19 @@ def test_what_is_thin_is_warned_of(a_job, a_reporter):
 
 
 @pytest.mark.parametrize(
-    ("turned", "said"), [((), None), ((4,), "RPI ('c4')"), ((0, 4), "RPI ('c0' and others)"), (range(5), None)], ids=str
+    ("turned", "reason"),
+    [((), None), ((4,), "RPI ('c4')"), ((0, 4), "RPI ('c0' and others)"), (range(5), None)],
+    ids=str,
 )
-def test_cases_that_store_their_axes_otherwise_are_noted(a_job, a_reporter, turned, said):
+def test_cases_that_store_their_axes_otherwise_are_noted(a_job, a_reporter, turned, reason):
     job = a_job(3, 2)
     for number, case in enumerate(job.read_datalist().cases):
         grid = grid_of(direction=np.diag([-1.0, 1.0, -1.0]) if number in turned else np.eye(3))
         for path in case.files:
             write_volume(path, read_image(path).voxels.astype(np.uint16), grid)
     check(job, a_reporter)
-    assert ("other_axes" in codes(a_reporter)) == (said is not None)
-    assert said is None or said in message(a_reporter, "other_axes")
+    assert ("other_axes" in codes(a_reporter)) == (reason is not None)
+    assert reason is None or reason in message(a_reporter, "other_axes")
 
 
 @pytest.mark.parametrize("has_record", [True, False], ids=["now", "by a version that kept none"])

@@ -104,10 +104,10 @@ def test_a_prepared_job_that_fails_says_so_in_a_terminal(a_phantom_set, tmp_path
     assert re.search(r"error: '.*case001\.nrrd' does not exist", shown) and "Traceback" not in shown
 
 
-def in_a_terminal(*words) -> tuple[int, str]:
+def in_a_terminal(*args) -> tuple[int, str]:
     """Exit code, and what a person would see."""
     terminal, inside = os.openpty()
-    command = [sys.executable, str(ENGINE), *map(str, words)]
+    command = [sys.executable, str(ENGINE), *map(str, args)]
     with subprocess.Popen(command, env=environment(), stdout=inside, stderr=inside) as process:
         os.close(inside)
         shown = b"".join(iter(lambda: read_or_nothing(terminal), b"")).decode("utf-8")
@@ -213,12 +213,12 @@ def test_a_folder_of_scans_is_segmented_with_a_copied_model(a_trained_job, a_pha
 
 def test_a_segmentation_that_is_complete_is_not_done_again(a_trained_job, a_phantom_set, tmp_path, capsys):
     scan = a_phantom_set.parent / "images" / "case006.nrrd"
-    words = ("segment", scan, "--model", a_trained_job.folder, "--output", tmp_path / "out")
-    assert call(*words, *ONE_THREAD) == 0
+    args = ("segment", scan, "--model", a_trained_job.folder, "--output", tmp_path / "out")
+    assert call(*args, *ONE_THREAD) == 0
     result = Job.open(tmp_path / "out").prediction("case006").result
     before = result.stat().st_mtime_ns
-    assert call(*words) == 5
-    assert call(*words, "--resume") == 0
+    assert call(*args) == 5
+    assert call(*args, "--resume") == 0
     assert result.stat().st_mtime_ns == before
 
 

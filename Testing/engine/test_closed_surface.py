@@ -71,7 +71,7 @@ MASKS = {
 }
 
 
-def made(mask, most, spacing=ISOTROPIC, smoothing=0.0, mirrored=False):
+def surface_of(mask, most, spacing=ISOTROPIC, smoothing=0.0, mirrored=False):
     return closed_surface(mask, spacing, mirrored, SurfaceStyle(smoothing, 0.0, most))
 
 
@@ -109,7 +109,7 @@ def distance_to_border(mask: np.ndarray, points_ijk: np.ndarray, spacing) -> np.
 @pytest.mark.parametrize("most", [300, 2_000, 10**9], ids=["few", "some", "all"])
 @pytest.mark.parametrize("name", MASKS)
 def test_it_is_closed_and_has_no_more_triangles_than_asked_for(name, most):
-    surface = made(MASKS[name](), most)
+    surface = surface_of(MASKS[name](), most)
     assert 0 < surface.GetNumberOfPolys() <= most
     assert is_closed(surface)
 
@@ -120,18 +120,18 @@ def test_it_is_closed_and_has_no_more_triangles_than_asked_for(name, most):
 ])  # fmt: skip
 def test_its_volume_is_that_of_the_voxels(name, most, tolerance):
     mask = MASKS[name]()
-    assert made(mask, 10**9).GetNumberOfPolys() > most
-    assert volume_of(made(mask, most)) == pytest.approx(mask.sum(), rel=tolerance)
+    assert surface_of(mask, 10**9).GetNumberOfPolys() > most
+    assert volume_of(surface_of(mask, most)) == pytest.approx(mask.sum(), rel=tolerance)
 
 
 @pytest.mark.parametrize("spacing", [ISOTROPIC, THICK], ids=["isotropic", "thick"])
 @pytest.mark.parametrize("name", ["ball", "hollow", "thin shell", "two", "tube", "corner", "blobs"])
 def test_no_corner_is_further_from_the_border_than_a_cell(name, spacing):
     mask, most = MASKS[name](), 2_500
-    surface = made(mask, most, spacing, smoothing=0.5)
+    surface = surface_of(mask, most, spacing, smoothing=0.5)
     # Cells have about as many voxels a side as the square root of the share of triangles that is left; a little more
     # where the first guess was too fine. The nearest voxel of the border is half a voxel away from its face.
-    left = made(mask, 10**9).GetNumberOfPolys() / most
+    left = surface_of(mask, 10**9).GetNumberOfPolys() / most
     diagonal = np.sqrt(3) * max(1.0, np.sqrt(left)) * 1.3**2 * min(spacing)
     away = distance_to_border(mask, points_of(surface), spacing)
     assert away.max() < diagonal + max(spacing) / 2
@@ -141,7 +141,7 @@ def test_no_corner_is_further_from_the_border_than_a_cell(name, spacing):
 def test_smoothed_in_steps_it_is_as_vtk_smooths(smoothing):
     from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter
 
-    rough = made(MASKS["blobs"](), 10**9)
+    rough = surface_of(MASKS["blobs"](), 10**9)
     points = points_of(rough).copy()
     smoother = vtkWindowedSincPolyDataFilter()
     if hasattr(smoother, "SetWindowFunctionToHamming"):
@@ -155,7 +155,10 @@ def test_smoothed_in_steps_it_is_as_vtk_smooths(smoothing):
     smoother.NonManifoldSmoothingOn()
     smoother.NormalizeCoordinatesOn()
     smoother.Update()
-    smooth, expected = points_of(made(MASKS["blobs"](), 10**9, smoothing=smoothing)), points_of(smoother.GetOutput())
+    smooth, expected = (
+        points_of(surface_of(MASKS["blobs"](), 10**9, smoothing=smoothing)),
+        points_of(smoother.GetOutput()),
+    )
     moved = np.linalg.norm(expected - points, axis=1)
     assert np.linalg.norm(smooth - expected, axis=1).mean() < 0.1 * moved.mean() and moved.mean() > 0.2
 
@@ -177,20 +180,20 @@ def test_in_steps_it_is_the_same_surface():
 @pytest.mark.parametrize("name", ["ball", "two", "tube"])
 def test_cut_into_slabs_it_is_the_same_surface(name, monkeypatch):
     mask = MASKS[name]()
-    whole = made(mask, 2_000)
+    whole = surface_of(mask, 2_000)
     monkeypatch.setattr(module, "_VOXELS_AT_ONCE", 5_000)
-    cut = made(mask, 2_000)
+    cut = surface_of(mask, 2_000)
     assert is_closed(cut) and cut.GetNumberOfPolys() == whole.GetNumberOfPolys()
     assert volume_of(cut) == pytest.approx(volume_of(whole), rel=0.01)
 
 
 def test_polygons_turn_outwards_and_in_a_mirrored_world_inwards():
     mask = ball(25)
-    assert volume_of(made(mask, 2_000)) > 0 > volume_of(made(mask, 2_000, mirrored=True))
+    assert volume_of(surface_of(mask, 2_000)) > 0 > volume_of(surface_of(mask, 2_000, mirrored=True))
 
 
 def test_normals_have_unit_length_and_point_outwards():
-    surface = made(ball(25), 2_000, smoothing=0.5)
+    surface = surface_of(ball(25), 2_000, smoothing=0.5)
     normals = vtk_to_numpy(surface.GetPointData().GetNormals())
     # Where two sheets turn their backs to each other there is no outwards.
     assert (np.abs(np.linalg.norm(normals, axis=1) - 1) < 1e-5).mean() > 0.99
@@ -214,16 +217,16 @@ def test_moved_inwards_no_triangle_turns_round(name):
 def test_a_large_mask_is_never_in_memory_as_a_whole_again():
     # As large as a scan of 512 x 512 x 300 voxels, of a view of one voxel: no copy of it can be made by mistake.
     mask = np.broadcast_to(np.zeros(1, bool), (300, 512, 512))
-    assert made(mask, 1_000).GetNumberOfPoints() == 0
+    assert surface_of(mask, 1_000).GetNumberOfPoints() == 0
 
 
 @pytest.mark.parametrize("most", [1, 10])
 def test_a_view_of_almost_nothing_is_no_error(most):
-    assert made(ball(6, shape=(16, 16, 16)), most).GetNumberOfPolys() <= most
+    assert surface_of(ball(6, shape=(16, 16, 16)), most).GetNumberOfPolys() <= most
 
 
 def test_an_empty_mask_has_an_empty_surface():
-    assert made(np.zeros((4, 5, 6), bool), 100).GetNumberOfPoints() == 0
+    assert surface_of(np.zeros((4, 5, 6), bool), 100).GetNumberOfPoints() == 0
 
 
 @pytest.mark.parametrize("surfaces", [1, 4, 10, 100, 300])
@@ -240,7 +243,7 @@ def test_a_scan_of_512_x_512_x_300_voxels_needs_little_memory():
     rough = np.random.default_rng(5).random((300, 512, 512), dtype=np.float32) < 0.02
     mask = (((k - 150) / 140) ** 2 + ((j - 256) / 250) ** 2 + ((i - 256) / 250) ** 2 < 1) ^ rough
     tracemalloc.start()
-    surface = made(mask, 150_000, smoothing=0.5)
+    surface = surface_of(mask, 150_000, smoothing=0.5)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 10_000 < surface.GetNumberOfPolys() <= 150_000

@@ -171,10 +171,10 @@ def test_where_the_fine_network_finds_nothing_in_the_boxes_all_is_looked_at_and_
     job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
     assert work_on(job, resume=False) == 0
     assert looked_at == [[Box((2, 3, 4), (8, 12, 14))], [Box.whole((20, 30, 36))]]
-    told = [event for event in of_kind(job, Warned) if event.code == "nothing_in_boxes"]
-    assert "finds nothing where the coarse one has found something in 'image1'" in told[0].message
+    events = [event for event in of_kind(job, Warned) if event.code == "nothing_in_boxes"]
+    assert "finds nothing where the coarse one has found something in 'image1'" in events[0].message
     result = job.prediction("image1").read_result()
-    assert result["warnings"] == [event.message for event in told]
+    assert result["warnings"] == [event.message for event in events]
     assert "nothing_found" in [event.code for event in of_kind(job, Warned)]
 
 
@@ -207,8 +207,8 @@ def test_going_on_from_a_model_takes_its_coarse_network_as_it_is(a_two_stage_job
     job = training_job(tmp_path / "job", a_small_organ_set, **changes)
     assert work_on(job, resume=False) == 0
     assert list(differing(coarse_weights_of(job), coarse_weights_of(a_two_stage_job))) == []
-    ours, theirs = (ModelPackage.read(one.folder).coarse for one in (job, a_two_stage_job))
-    assert ours == theirs
+    own, other = (ModelPackage.read(training.folder).coarse for training in (job, a_two_stage_job))
+    assert own == other
     assert not [event for event in of_kind(job, Progress) if event.phase == "finding"]
     assert boxes_of(job) == boxes_of(a_two_stage_job)
 
@@ -268,9 +268,9 @@ def test_a_network_that_has_not_learned_to_find_is_left_out(
     at_hand = coarse_stage.TrainingJob(job, config, Workplace(a_cpu), Team(), a_reporter, job.cache_folder, survey)
     assert coarse_stage.find_regions(at_hand, datalist, None) == coarse_stage.Regions()
     assert a_reporter.events[-1].message.endswith("That is no gain, so whole scans are looked at.")
-    told = len(a_reporter.events)
+    count = len(a_reporter.events)
     assert coarse_stage.find_regions(at_hand, datalist, None) == coarse_stage.Regions()
-    assert len(a_reporter.events) == told
+    assert len(a_reporter.events) == count
     taken = TrainConfig.from_preset("quick", {"plan_of": str(job.folder)})
     assert coarse_stage.inherited_part(taken, None) is None
 

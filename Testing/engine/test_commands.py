@@ -17,8 +17,8 @@ COMMANDS = ("train", "segment", "evaluate", "experiment", "run", "regions", "rep
 
 
 def test_a_phantom_set_is_written_and_its_place_told(awkward_path, capsys):
-    words = ("--labeled", "1", "--unlabeled", "1", "--validation", "0", "--test", "1", "--seed", "7")
-    assert call("phantom", awkward_path / "scans", *words) == 0
+    args = ("--labeled", "1", "--unlabeled", "1", "--validation", "0", "--test", "1", "--seed", "7")
+    assert call("phantom", awkward_path / "scans", *args) == 0
     path = Path(capsys.readouterr().out.strip())
     content = json.loads(path.read_text(encoding="utf-8"))
     assert path == awkward_path / "scans" / "dataset.json"
@@ -55,10 +55,10 @@ def test_each_command_explains_itself(capsys, command):
     assert capsys.readouterr().out.startswith(f"usage: coranet {command}")
 
 
-@pytest.mark.parametrize("words", [[], ["party"], ["train"], ["segment", "--model", "m"]])
-def test_a_command_that_is_none_is_answered_with_the_usage(capsys, words):
+@pytest.mark.parametrize("args", [[], ["party"], ["train"], ["segment", "--model", "m"]])
+def test_a_command_that_is_none_is_answered_with_the_usage(capsys, args):
     with pytest.raises(SystemExit) as ended:
-        call(*words)
+        call(*args)
     assert ended.value.code == 2
     assert "usage: coranet" in capsys.readouterr().err
 
@@ -94,9 +94,9 @@ def test_a_missing_package_is_said_in_a_sentence(monkeypatch, capsys):
     )
 
 
-def settings_of(*words: str) -> dict:
+def settings_of(*args: str) -> dict:
     """What `segment` and `evaluate` make of their words, without doing it."""
-    options = cli._parser().parse_args(list(words))
+    options = cli._parser().parse_args(list(args))
     return cli._settings(options)
 
 
@@ -104,7 +104,7 @@ def test_the_dial_and_the_comparison_are_words_of_their_own():
     model = ("--model", "m", "--output", "o")
     assert settings_of("segment", "scan.nrrd", *model) == {}
     assert settings_of("segment", "scan.nrrd", *model, "--caution", "-0.5") == {"inference.caution": -0.5}
-    words = ("evaluate", "d.json", *model, "--caution", "2", "--compare-uncertainties", "--set", "inference.overlap=0")
-    assert settings_of(*words) == {
+    args = ("evaluate", "d.json", *model, "--caution", "2", "--compare-uncertainties", "--set", "inference.overlap=0")
+    assert settings_of(*args) == {
         "inference.overlap": "0", "inference.caution": 2.0, "compare_uncertainties": True,
     }  # fmt: skip

@@ -20,7 +20,7 @@ class FixedPasses:
     box = None
 
     def __init__(self, dropout: np.ndarray, augmentation: np.ndarray) -> None:
-        self._dropout, self._augmentation = (torch.from_numpy(one) for one in (dropout, augmentation))
+        self._dropout, self._augmentation = (torch.from_numpy(array) for array in (dropout, augmentation))
 
     def dropout(self) -> torch.Tensor:
         return self._dropout

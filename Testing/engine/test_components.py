@@ -65,11 +65,11 @@ def test_it_is_that_of_scipy_and_conservative_stays_inside_of_radical(seed):
 
 
 def test_a_class_is_one_component_if_it_is_so_in_each_case():
-    one, two, speck = boxes(LARGE), boxes(LARGE, SMALL), boxes(((0, 0, 0), (6, 8, 5)))
+    single, double, speck = boxes(LARGE), boxes(LARGE, SMALL), boxes(((0, 0, 0), (6, 8, 5)))
     speck[6, 8, 10] = 1
-    assert single_component_classes([one, speck], (1,)) == (1,)
-    assert single_component_classes([one, two, one], (1,)) == ()
-    assert single_component_classes([one, boxes(SMALL, value=2), boxes()], (1, 2, 3)) == (1, 2)
+    assert single_component_classes([single, speck], (1,)) == (1,)
+    assert single_component_classes([single, double, single], (1,)) == ()
+    assert single_component_classes([single, boxes(SMALL, value=2), boxes()], (1, 2, 3)) == (1, 2)
 
 
 def test_classes_hang_together_that_are_in_pieces_each():

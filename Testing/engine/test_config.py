@@ -9,8 +9,8 @@ import pytest
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.errors import ConfigError
 
-SETTINGS = [*TrainConfig.settings(), *(one for one in SegmentConfig.settings() if one.name == "model")]
-NUMBERS = [one for one in SETTINGS if one.minimum is not None]
+SETTINGS = [*TrainConfig.settings(), *(setting for setting in SegmentConfig.settings() if setting.name == "model")]
+NUMBERS = [setting for setting in SETTINGS if setting.minimum is not None]
 
 
 def with_setting(name: str, value):
@@ -24,14 +24,18 @@ def value_of(config: TrainConfig, name: str):
 
 
 def test_each_setting_says_what_it_means_in_sentences():
-    assert [one.name for one in SETTINGS if not (one.meaning[0].isupper() and one.meaning.rstrip()[-1] == ".")] == []
+    assert [
+        setting.name
+        for setting in SETTINGS
+        if not (setting.meaning[0].isupper() and setting.meaning.rstrip()[-1] == ".")
+    ] == []
 
 
-@pytest.mark.parametrize("one", SETTINGS[:-1], ids=lambda one: one.name)
-def test_a_default_is_a_valid_value(one):
-    assert value_of(with_setting(one.name, one.default), one.name) == one.default
-    as_text = json.dumps(one.default)
-    assert value_of(with_setting(one.name, as_text), one.name) == one.default
+@pytest.mark.parametrize("setting", SETTINGS[:-1], ids=lambda setting: setting.name)
+def test_a_default_is_a_valid_value(setting):
+    assert value_of(with_setting(setting.name, setting.default), setting.name) == setting.default
+    as_text = json.dumps(setting.default)
+    assert value_of(with_setting(setting.name, as_text), setting.name) == setting.default
 
 
 @pytest.mark.parametrize("config", [TrainConfig(), TrainConfig.from_preset("quick"), SegmentConfig(model="a b/ü")])
@@ -64,13 +68,13 @@ def test_overriding_leaves_the_original_alone():
     assert config.seed == 0
 
 
-@pytest.mark.parametrize("one", NUMBERS, ids=lambda one: one.name)
-def test_a_number_outside_its_range_is_refused(one):
+@pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.name)
+def test_a_number_outside_its_range_is_refused(setting):
     lengths = {"data.spacing_mm": 3, "data.patch_size_kji": 3, "training.adam_betas": 2}
-    length = lengths.get(one.name)
-    for text in (str(one.minimum - 1), str(one.maximum + 1), "NaN", "Infinity", "-Infinity", "true", "many"):
-        with pytest.raises(ConfigError, match=rf"'{one.name.rpartition('.')[2]}' must be"):
-            with_setting(one.name, f"[{', '.join([text] * length)}]" if length else text)
+    length = lengths.get(setting.name)
+    for text in (str(setting.minimum - 1), str(setting.maximum + 1), "NaN", "Infinity", "-Infinity", "true", "many"):
+        with pytest.raises(ConfigError, match=rf"'{setting.name.rpartition('.')[2]}' must be"):
+            with_setting(setting.name, f"[{', '.join([text] * length)}]" if length else text)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ def test_a_section_is_no_setting():
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         ({"sed": 1}, "'my.json' has the unknown setting 'sed'; did you mean 'seed'?"),
         ({"training": {"learning_rat": 1}}, "'my.json' has the unknown setting 'learning_rat'"),
@@ -143,7 +147,7 @@ def test_a_section_is_no_setting():
         ({"training": None}, "training"),
     ],
 )
-def test_a_file_with_something_unknown_is_an_error_that_names_it(content, words):
+def test_a_file_with_something_unknown_is_an_error_that_names_it(content, message):
     with pytest.raises(ConfigError) as raised:
         TrainConfig.from_dict(content, source="my.json")
-    assert words in str(raised.value)
+    assert message in str(raised.value)

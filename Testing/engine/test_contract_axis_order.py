@@ -37,7 +37,7 @@ def stored_otherwise(voxels, matrix, axes, reverses):
     for new, (old, is_reversed) in enumerate(zip(axes, reverses, strict=True)):
         change[old, new] = -1 if is_reversed else 1
         change[old, 3] = turned.shape[new] - 1 if is_reversed else 0
-    turned = turned[tuple(slice(None, None, -1 if one else 1) for one in reverses)]
+    turned = turned[tuple(slice(None, None, -1 if is_reversed else 1) for is_reversed in reverses)]
     return turned.transpose(2, 1, 0), matrix @ change
 
 

@@ -48,65 +48,65 @@ def a_case(tmp_path):
 
 
 def test_the_share_of_a_structure_is_that_of_the_regions_in_which_it_is_in_question(a_case):
-    told = case_uncertainty(a_case("a", [(8.0, (0, 1)), (4.0, (1, 7)), (2.0, (0, 1)), (0.5, (0, 7))]))
-    assert told.shares == {"pancreas": pytest.approx(0.14), "tumour": pytest.approx(0.45)}
-    assert told.share == pytest.approx((0.14 + 0.45) / 2)
-    assert told.uncertain_ml == pytest.approx(14.5)
-    assert (told.regions, told.reviewed, told.large_ml, told.large_regions) == (4, 0, 2.0, 2)
-    assert told.reason == "45 % of the predicted tumour is uncertain; 2 regions over 2 mL"
+    of_case = case_uncertainty(a_case("a", [(8.0, (0, 1)), (4.0, (1, 7)), (2.0, (0, 1)), (0.5, (0, 7))]))
+    assert of_case.shares == {"pancreas": pytest.approx(0.14), "tumour": pytest.approx(0.45)}
+    assert of_case.share == pytest.approx((0.14 + 0.45) / 2)
+    assert of_case.uncertain_ml == pytest.approx(14.5)
+    assert (of_case.regions, of_case.reviewed, of_case.large_ml, of_case.large_regions) == (4, 0, 2.0, 2)
+    assert of_case.reason == "45 % of the predicted tumour is uncertain; 2 regions over 2 mL"
 
 
 def test_without_regions_it_is_the_width_of_the_bounds(a_case):
-    told = case_uncertainty(a_case("a"))
-    assert told.shares == {"pancreas": pytest.approx(0.3), "tumour": pytest.approx(0.6)}
-    assert (told.regions, told.reviewed, told.large_regions, told.uncertain_ml) == (None, 0, 0, 21.0)
-    assert told.reason == "60 % of the predicted tumour is uncertain"
+    of_case = case_uncertainty(a_case("a"))
+    assert of_case.shares == {"pancreas": pytest.approx(0.3), "tumour": pytest.approx(0.6)}
+    assert (of_case.regions, of_case.reviewed, of_case.large_regions, of_case.uncertain_ml) == (None, 0, 0, 21.0)
+    assert of_case.reason == "60 % of the predicted tumour is uncertain"
 
 
 def test_what_is_decided_does_not_count(a_case):
     files = a_case("a", [(8.0, (0, 1)), (4.0, (0, 1)), (2.0, (0, 7))])
     regions = RegionList.read(files.regions)
     Review.of(regions).with_decision(1, Choice.KEEP).with_decision(3, Choice.RADICAL).write(files.review)
-    told = case_uncertainty(files)
-    assert told.shares == {"pancreas": pytest.approx(0.04), "tumour": 0.0}
-    assert told.reason == "4 % of the predicted pancreas is uncertain; 1 region over 2 mL; 2 of 3 reviewed"
+    of_case = case_uncertainty(files)
+    assert of_case.shares == {"pancreas": pytest.approx(0.04), "tumour": 0.0}
+    assert of_case.reason == "4 % of the predicted pancreas is uncertain; 1 region over 2 mL; 2 of 3 reviewed"
 
 
 def test_when_all_is_decided_nothing_is_uncertain(a_case):
     files = a_case("a", [(8.0, (0, 1))])
     Review.of(RegionList.read(files.regions)).with_decision(1, Choice.KEEP).write(files.review)
-    told = case_uncertainty(files)
-    assert (told.share, told.uncertain_ml) == (0.0, 0.0)
-    assert told.reason == "0 % of the predicted pancreas is uncertain; no region over 1 mL; 1 of 1 reviewed"
+    of_case = case_uncertainty(files)
+    assert (of_case.share, of_case.uncertain_ml) == (0.0, 0.0)
+    assert of_case.reason == "0 % of the predicted pancreas is uncertain; no region over 1 mL; 1 of 1 reviewed"
 
 
 def test_what_was_not_found_is_told(a_case):
-    told = case_uncertainty(a_case("a", [(0.3, (0, 1))], tumour=(0.0, 0.0, 0.0)))
-    assert told.shares["tumour"] is None
-    assert told.share == pytest.approx(0.003)
-    assert told.reason == "0.3 % of the predicted pancreas is uncertain; no tumour was found; 1 region over 0.1 mL"
+    of_case = case_uncertainty(a_case("a", [(0.3, (0, 1))], tumour=(0.0, 0.0, 0.0)))
+    assert of_case.shares["tumour"] is None
+    assert of_case.share == pytest.approx(0.003)
+    assert of_case.reason == "0.3 % of the predicted pancreas is uncertain; no tumour was found; 1 region over 0.1 mL"
 
 
 def test_of_a_case_in_which_nothing_was_found_that_is_told(a_case):
-    told = case_uncertainty(a_case("a", [], (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
-    assert told.share == 0.0
-    assert told.reason == "no pancreas and no tumour was found; no region over 1 mL"
+    of_case = case_uncertainty(a_case("a", [], (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
+    assert of_case.share == 0.0
+    assert of_case.reason == "no pancreas and no tumour was found; no region over 1 mL"
 
 
 @pytest.mark.parametrize(
     ("largest", "large"), [(2.0, 1.0), (3.9, 1.0), (4.0, 2.0), (9.9, 2.0), (10.1, 5.0), (0.25, 0.1), (0.013, 0.005)]
 )
 def test_a_large_region_is_more_than_about_half_of_the_largest(a_case, largest, large):
-    told = case_uncertainty(a_case("a", [(largest, (0, 1)), (large, (0, 1))]))
-    assert (told.large_ml, told.large_regions) == (large, 1)
+    of_case = case_uncertainty(a_case("a", [(largest, (0, 1)), (large, (0, 1))]))
+    assert (of_case.large_ml, of_case.large_regions) == (large, 1)
 
 
 def test_the_most_uncertain_case_comes_first_and_all_are_measured_alike(a_case):
     cases = [a_case("b", [(2.0, (0, 1))]), a_case("a", [(20.0, (0, 1)), (11.0, (0, 1))]), a_case("c", [(2.0, (0, 1))])]
     ranked = rank_cases(cases)
-    assert [one.case for one in ranked] == ["a", "b", "c"]
-    assert [one.folder.name for one in ranked] == ["a", "b", "c"]
-    assert [one.large_ml for one in ranked] == [10.0] * 3
+    assert [case.case for case in ranked] == ["a", "b", "c"]
+    assert [case.folder.name for case in ranked] == ["a", "b", "c"]
+    assert [case.large_ml for case in ranked] == [10.0] * 3
     assert ranked[0].reason.endswith("2 regions over 10 mL") and ranked[1].reason.endswith("no region over 10 mL")
 
 
@@ -117,8 +117,8 @@ def test_what_is_expected_to_be_worst_comes_first_whatever_is_uncertain(a_case):
         a_case("estimated", [(2.0, (0, 1))], quality=CaseQuality(0.8, "look", ("a Dice of 0.8 is expected.",), 0.99)),
     ]
     ranked = rank_cases(cases)
-    assert [one.case for one in ranked] == ["unsure", "estimated", "sure"]
-    assert [one.rank for one in ranked] == pytest.approx([0.4, 0.2, 0.03])
+    assert [case.case for case in ranked] == ["unsure", "estimated", "sure"]
+    assert [case.rank for case in ranked] == pytest.approx([0.4, 0.2, 0.03])
     assert ranked[0].reason.startswith("poor: far less sure; 2 % of the predicted pancreas")
     assert ranked[2].reason.startswith("20 % of")
 
@@ -135,7 +135,7 @@ def test_a_poor_case_that_was_reviewed_comes_last_and_without_an_expectation_the
 
 
 def test_cases_that_are_not_complete_are_left_out(a_case, tmp_path):
-    assert [one.case for one in rank_cases([PredictionFiles(tmp_path / "none"), a_case("a")])] == ["a"]
+    assert [case.case for case in rank_cases([PredictionFiles(tmp_path / "none"), a_case("a")])] == ["a"]
     assert rank_cases([]) == []
     with pytest.raises(JobError, match="is missing"):
         case_uncertainty(PredictionFiles(tmp_path / "none"))

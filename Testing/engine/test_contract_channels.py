@@ -156,7 +156,7 @@ def test_an_image_alone_is_not_enough_for_a_model_of_several(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
+    ("other", "own"),
     [
         (T1_FLAIR, T1_FLAIR),
         (("t1", "Flair"), T1_FLAIR),
@@ -167,14 +167,14 @@ def test_an_image_alone_is_not_enough_for_a_model_of_several(tmp_path):
         ((), ("channel 1",)),
     ],
 )
-def test_channels_of_cases_and_model_that_are_the_same(theirs, ours):
-    require_same_channels(theirs, ours, "'a.json'")
+def test_channels_of_cases_and_model_that_are_the_same(other, own):
+    require_same_channels(other, own, "'a.json'")
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
+    ("other", "own"),
     [(("FLAIR", "T1"), T1_FLAIR), (("T1",), T1_FLAIR), (("T1", "T2"), T1_FLAIR), (T1_FLAIR, ("channel 1",))],
 )
-def test_other_channels_than_the_models_are_refused(theirs, ours):
-    with pytest.raises(DataError, match=rf"'a.json' has {len(theirs)} channels .*, the model {len(ours)}"):
-        require_same_channels(theirs, ours, "'a.json'")
+def test_other_channels_than_the_models_are_refused(other, own):
+    with pytest.raises(DataError, match=rf"'a.json' has {len(other)} channels .*, the model {len(own)}"):
+        require_same_channels(other, own, "'a.json'")

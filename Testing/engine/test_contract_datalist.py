@@ -50,20 +50,20 @@ def test_a_label_value_is_a_whole_number_that_fits_into_the_results(value):
 
 
 @pytest.mark.parametrize(
-    ("cases", "labels", "words"),
+    ("cases", "labels", "message"),
     [
         ((CASES[0], CASES[0]), LABELS, "case names must be unique, got 'a' twice"),
         (CASES, (Label(1, "a"), Label(1, "b")), "label values must be unique, got '1' twice"),
         (CASES, (Label(1, "a"), Label(2, "a")), "label names must be unique, got 'a' twice"),
     ],
 )
-def test_nothing_may_be_there_twice(cases, labels, words):
-    with pytest.raises(DataError, match=words):
+def test_nothing_may_be_there_twice(cases, labels, message):
+    with pytest.raises(DataError, match=message):
         Datalist(cases, labels)
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         (lambda plain: plain.update(schema_version=2), "schema version 2, expected 1"),
         (lambda plain: plain.pop("labels"), "must have the keys"),
@@ -73,12 +73,12 @@ def test_nothing_may_be_there_twice(cases, labels, words):
         (lambda plain: plain["cases"][0].update(role="hero"), "'hero'"),
     ],
 )
-def test_a_file_of_another_version_is_an_error_that_names_it(change, words):
+def test_a_file_of_another_version_is_an_error_that_names_it(change, message):
     plain = a_plain_datalist()
     change(plain)
     with pytest.raises(DataError) as raised:
         Datalist.from_dict(plain, source="job/datalist.json")
-    assert words in str(raised.value)
+    assert message in str(raised.value)
     assert "'job/datalist.json'" in str(raised.value)
 
 
@@ -92,7 +92,7 @@ def test_a_label_may_be_known_in_part(tmp_path):
     datalist = Datalist((*CASES, case), LABELS)
     assert Datalist.from_dict(json.loads(json.dumps(datalist.to_dict()))) == datalist
     assert case.is_partial and not any(other.is_partial for other in CASES)
-    assert [one.id for one in datalist.without_all_labels()] == ["b", "p"]
+    assert [case.id for case in datalist.without_all_labels()] == ["b", "p"]
     absolute = datalist.with_absolute_paths(tmp_path).cases[-1]
     assert absolute.known == str(tmp_path / "p-known.nrrd")
 

@@ -133,7 +133,7 @@ def make_files(awkward_path):
     return make
 
 
-def told(datalist):
+def described(datalist):
     return [
         (case.id, case.role.value, Path(case.image).name, case.label and Path(case.label).name)
         for case in datalist.cases
@@ -143,12 +143,15 @@ def told(datalist):
 class TestFolders:
     def test_images_alone_are_unlabeled(self, make_files):
         folder = make_files("b.nii.gz", "a.nrrd", "notes.txt")
-        assert told(find_cases(folder)) == [("a", "unlabeled", "a.nrrd", None), ("b", "unlabeled", "b.nii.gz", None)]
+        assert described(find_cases(folder)) == [
+            ("a", "unlabeled", "a.nrrd", None),
+            ("b", "unlabeled", "b.nii.gz", None),
+        ]
 
     def test_one_image_is_one_case(self, make_files):
         path = make_files("a b.nrrd") / "a b.nrrd"
         datalist = find_cases(str(path))
-        assert told(datalist) == [("a_b", "unlabeled", "a b.nrrd", None)]
+        assert described(datalist) == [("a_b", "unlabeled", "a b.nrrd", None)]
         assert datalist.cases[0].image == str(path)
 
     def test_a_list_is_read_whether_it_or_its_folder_is_named(self, make_files):
@@ -163,7 +166,7 @@ class TestFolders:
             labels=labels, numTraining=1, file_ending=".nii.gz",
         )  # fmt: skip
         datalist = find_cases(folder)
-        assert told(datalist) == [
+        assert described(datalist) == [
             ("a", "training", "a_0000.nii.gz", "a.nii.gz"),
             ("b", "unlabeled", "b_0000.nii.gz", None),
         ]
@@ -176,10 +179,10 @@ class TestFolders:
         )  # fmt: skip
         datalist = find_cases(folder)
         assert datalist.channels == ("T1", "FLAIR")
-        assert told(datalist) == [
+        assert described(datalist) == [
             ("a", "training", "a_0000.nii.gz", "a.nii.gz"), ("b", "unlabeled", "b_0000.nii.gz", None),
         ]  # fmt: skip
-        assert [[Path(one).name for one in case.more_images] for case in datalist.cases] == [
+        assert [[Path(path).name for path in case.more_images] for case in datalist.cases] == [
             ["a_0001.nii.gz"], ["b_0001.nii.gz"],
         ]  # fmt: skip
 
@@ -196,10 +199,10 @@ class TestFolders:
     @pytest.mark.parametrize("name", ["case_001", "case_0000", "case_0001"])
     def test_numbers_that_are_no_channels_stay(self, make_files, name):
         folder = make_files(f"imagesTr/{name}.nrrd", f"labelsTr/{name}.nrrd", labels={"1": "organ"})
-        assert told(find_cases(folder)) == [(name, "training", f"{name}.nrrd", f"{name}.nrrd")]
+        assert described(find_cases(folder)) == [(name, "training", f"{name}.nrrd", f"{name}.nrrd")]
 
     def test_without_labels_nothing_needs_a_name(self, make_files):
-        assert told(find_cases(make_files("imagesTr/a_0000.nrrd"))) == [("a", "unlabeled", "a_0000.nrrd", None)]
+        assert described(find_cases(make_files("imagesTr/a_0000.nrrd"))) == [("a", "unlabeled", "a_0000.nrrd", None)]
 
     @pytest.mark.parametrize(
         ("names", "content", "sentence"),

@@ -30,7 +30,7 @@ def make(tmp_path):
     return made
 
 
-def told(datalist) -> list[tuple[str, str, list[str], str | None]]:
+def described(datalist) -> list[tuple[str, str, list[str], str | None]]:
     return [
         (case.id, case.role.value, [Path(image).name for image in case.images], case.label and Path(case.label).name)
         for case in datalist.cases
@@ -45,8 +45,8 @@ FILES = ("imagesTr/p1_0000.nii.gz", "imagesTr/p2_0000.nii.gz", "labelsTr/p1.nii.
 def test_the_second_nnunet_lists_no_cases_and_is_read_from_its_folders(make):
     folder = make(*FILES, numTraining=1, **V2)
     for path in (folder, folder / "dataset.json"):
-        assert told(find_cases(path)) == [P1, P2] and find_cases(path).left_out == ()
-    assert told(read_datalist(folder / "dataset.json")) == [P1, P2]
+        assert described(find_cases(path)) == [P1, P2] and find_cases(path).left_out == ()
+    assert described(read_datalist(folder / "dataset.json")) == [P1, P2]
     assert [(label.value, label.name) for label in find_cases(folder).labels] == [(1, "organ")]
 
 
@@ -54,7 +54,7 @@ def test_the_first_nnunet_lists_names_without_the_number_that_files_have(make):
     rows = [{"image": "./imagesTr/p1.nii.gz", "label": "./labelsTr/p1.nii.gz"}]
     folder = make(*FILES, training=rows, test=["./imagesTs/p9.nii.gz"], numTraining=1, **V1)
     datalist = find_cases(folder)
-    assert told(datalist) == [P1]
+    assert described(datalist) == [P1]
     (sentence,) = datalist.left_out
     assert "1 of the 'test' images" in sentence and "list them as 'unlabeled'" in sentence
 
@@ -63,7 +63,7 @@ def test_two_channels_that_are_listed_without_number(make):
     content = {**V1, "modality": {"0": "T1", "1": "FLAIR"}}
     names = ["imagesTr/p1_0000.nii.gz", "imagesTr/p1_0001.nii.gz", "labelsTr/p1.nii.gz"]
     folder = make(*names, training=[{"image": "imagesTr/p1.nii.gz", "label": "labelsTr/p1.nii.gz"}], **content)
-    assert told(find_cases(folder)) == [("p1", "training", ["p1_0000.nii.gz", "p1_0001.nii.gz"], "p1.nii.gz")]
+    assert described(find_cases(folder)) == [("p1", "training", ["p1_0000.nii.gz", "p1_0001.nii.gz"], "p1.nii.gz")]
     (folder / names[1]).unlink()
     with pytest.raises(DataError, match="has no FLAIR"):
         find_cases(folder)
@@ -71,7 +71,7 @@ def test_two_channels_that_are_listed_without_number(make):
 
 def test_the_ending_of_all_files_completes_what_is_listed(make):
     rows = [{"image": "imagesTr/p1", "label": "labelsTr/p1"}]
-    assert told(find_cases(make(*FILES, training=rows, **V2)))[0] == P1
+    assert described(find_cases(make(*FILES, training=rows, **V2)))[0] == P1
 
 
 def test_cases_may_be_listed_by_name_with_files_anywhere(make):
@@ -84,14 +84,16 @@ def test_cases_may_be_listed_by_name_with_files_anywhere(make):
 
 @pytest.mark.parametrize("lists", [{"training": None}, {"training": []}, {"unlabeled": None, "test": []}, {}])
 def test_lists_that_are_empty_or_null_are_as_those_that_are_not_there(make, lists):
-    assert told(find_cases(make(*FILES, **lists, **V2))) == [P1, P2]
+    assert described(find_cases(make(*FILES, **lists, **V2))) == [P1, P2]
 
 
 def test_test_cases_are_those_whose_label_is_there(make):
     names = ("imagesTs/p1_0000.nii.gz", "imagesTs/p8_0000.nii.gz", "labelsTs/p1.nii.gz")
     datalist = find_cases(make(*FILES, *names, **V2))
-    assert told(datalist)[2:] == [("p1_2", "test", ["p1_0000.nii.gz"], "p1.nii.gz")]
-    assert any("imagesTs' the image 'p8' is left out: it has no label map" in one for one in datalist.left_out)
+    assert described(datalist)[2:] == [("p1_2", "test", ["p1_0000.nii.gz"], "p1.nii.gz")]
+    assert any(
+        "imagesTs' the image 'p8' is left out: it has no label map" in sentence for sentence in datalist.left_out
+    )
     inputs = read_input_cases(datalist.cases[0].image.replace("imagesTr/p1_0000.nii.gz", "dataset.json"))
     assert [case.id for case in inputs.cases] == ["p1", "p8"]
 
@@ -114,9 +116,9 @@ LEFT_OUT = {
 @pytest.mark.parametrize(("names", "content", "sentence"), LEFT_OUT.values(), ids=LEFT_OUT)
 def test_what_is_left_out_is_told(make, names, content, sentence):
     datalist = find_cases(make(*FILES, *names, **{**V2, **content}))
-    assert told(datalist)[0] == P1
-    (one,) = datalist.left_out
-    assert re.search(sentence, one), one
+    assert described(datalist)[0] == P1
+    (left_out,) = datalist.left_out
+    assert re.search(sentence, left_out), left_out
 
 
 REFUSED = {
@@ -137,7 +139,7 @@ def test_what_contradicts_itself_is_refused(make, names, content, sentence):
 
 def test_a_segmentation_of_slicer_is_a_label_map_among_labels(make):
     folder = make("imagesTr/p1_0000.nrrd", "labelsTr/p1.seg.nrrd", labels={"organ": 1})
-    assert told(find_cases(folder)) == [("p1", "training", ["p1_0000.nrrd"], "p1.seg.nrrd")]
+    assert described(find_cases(folder)) == [("p1", "training", ["p1_0000.nrrd"], "p1.seg.nrrd")]
 
 
 def test_names_match_however_their_accents_are_written(make):
@@ -150,7 +152,7 @@ def test_names_match_however_their_accents_are_written(make):
 def test_a_byte_order_mark_is_no_part_of_the_list(make, mark):
     folder = make(*FILES)
     (folder / "dataset.json").write_bytes(json.dumps(V2).encode(mark))
-    assert told(find_cases(folder)) == [P1, P2]
+    assert described(find_cases(folder)) == [P1, P2]
 
 
 def test_a_row_may_have_null_for_what_it_lacks(make):

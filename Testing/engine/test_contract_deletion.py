@@ -48,12 +48,12 @@ def test_all_of_a_job_goes(a_training):
 
 
 def test_what_lay_in_the_folder_before_stays(a_training):
-    theirs = [
+    other = [
         write(a_training.folder / name)
         for name in ("thesis.docx", "images/mine.nrrd", "labels/old.nrrd", "predictions/a/old.nrrd")
     ]
     assert not delete_job(a_training)
-    assert sorted(path for path in a_training.folder.rglob("*") if path.is_file()) == sorted(theirs)
+    assert sorted(path for path in a_training.folder.rglob("*") if path.is_file()) == sorted(other)
     assert not Job.exists(a_training.folder)
 
 

@@ -10,7 +10,7 @@ import time
 import uuid
 
 import pytest
-from small_jobs import tell
+from small_jobs import add_events
 
 from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, ProcessIdentity, Role
 from coranet.contract.config import SegmentConfig, TrainConfig
@@ -143,18 +143,18 @@ def test_a_folder_without_a_job_is_an_error_that_names_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"schema_version": 2}, "schema version 2, expected 1"),
         ({"kind": None}, "None"),
         ({"kind": "party"}, "party"),
     ],
 )
-def test_a_job_of_another_version_is_an_error_that_names_the_file(a_job, changes, words):
+def test_a_job_of_another_version_is_an_error_that_names_the_file(a_job, changes, message):
     rewrite(a_job.folder / "job.json", **changes)
     with pytest.raises(JobError) as raised:
         Job.open(a_job.folder)
-    assert words in str(raised.value)
+    assert message in str(raised.value)
     assert str(a_job.folder / "job.json") in str(raised.value)
 
 
@@ -197,7 +197,7 @@ def test_a_job_that_nobody_worked_on_is_created(a_job):
 def test_a_job_with_a_living_process_is_running(a_job, another_process):
     is_worked_on_by(a_job, another_process)
     assert a_job.status() is JobStatus.RUNNING
-    tell(a_job, Started(0, 5, "CPU", "1"))
+    add_events(a_job, Started(0, 5, "CPU", "1"))
     assert a_job.status() is JobStatus.RUNNING
 
 
@@ -213,7 +213,7 @@ def test_a_job_with_a_living_process_is_running(a_job, another_process):
 )
 def test_the_last_event_of_a_dead_process_says_how_it_ended(a_job, another_process, last_words, status):
     is_worked_on_by(a_job, another_process)
-    tell(a_job, *([last_words] if last_words else []))
+    add_events(a_job, *([last_words] if last_words else []))
     end(another_process)
     assert a_job.status() is status
     assert status.is_over
@@ -221,7 +221,7 @@ def test_the_last_event_of_a_dead_process_says_how_it_ended(a_job, another_proce
 
 def test_half_a_last_word_does_not_count(a_job, another_process):
     is_worked_on_by(a_job, another_process)
-    tell(a_job, CheckpointSaved(3))
+    add_events(a_job, CheckpointSaved(3))
     with open(a_job.events_path, "ab") as file:
         file.write(b'{"type": "finished", "time": 1.0, "message": "do')
     end(another_process)
@@ -241,7 +241,7 @@ def test_a_process_on_another_machine_is_believed_while_its_heart_beats(a_job, s
 
 def test_a_process_on_another_machine_that_said_its_last_word_is_done(a_job):
     is_worked_on_elsewhere(a_job, 0)
-    tell(a_job, Finished("done", 1.0))
+    add_events(a_job, Finished("done", 1.0))
     assert a_job.status() is JobStatus.FINISHED
 
 

@@ -45,7 +45,7 @@ def test_what_is_promised_grows_with_the_cases(share, cases, promised):
 
 
 @pytest.mark.parametrize(
-    ("promises", "said"),
+    ("promises", "message"),
     [
         (PROMISES, "About 80 % of what is wrong by more than 1.5 mm is .* at least 74 % is promised, .* on 9 cases"),
         ((Promise(0.8, 0, 0.7),), "About 80 % of what .* nothing is promised"),
@@ -53,10 +53,12 @@ def test_what_is_promised_grows_with_the_cases(share, cases, promised):
         ((), "Nothing is known"),
     ],
 )
-def test_the_promise_in_words(promises, said):
-    assert re.match(said, ErrorModelCard(1.5, 9, promises).sentence())
+def test_the_promise_in_words(promises, message):
+    assert re.match(message, ErrorModelCard(1.5, 9, promises).sentence())
     found = tuple(
-        CasePromise(one.share, 0.3, 0.8, one.cases, 1.0, 0.1, {}, one.promised) for one in promises if one.relative_size
+        CasePromise(promise.share, 0.3, 0.8, promise.cases, 1.0, 0.1, {}, promise.promised)
+        for promise in promises
+        if promise.relative_size
     )
     assert CaseDoubt("error_model", 1.5, found).sentence() == ErrorModelCard(1.5, 9, promises).sentence()
 

@@ -17,7 +17,7 @@ def path(awkward_path):
     return awkward_path / "events.jsonl"
 
 
-def tell(path, *events):
+def write_events(path, *events):
     writer = EventWriter(path)
     for event in events:
         writer.write(event)
@@ -31,25 +31,25 @@ def test_there_is_no_event_without_a_file_or_in_an_empty_one(path):
 
 
 def test_a_short_file_is_read_whole(path):
-    tell(path, Progress("pretraining", 1, 2), Finished("gut für heute", 1.0))
+    write_events(path, Progress("pretraining", 1, 2), Finished("gut für heute", 1.0))
     assert [event.type for event in read_last_events(path)] == ["progress", "finished"]
     assert read_last_event(path).message == "gut für heute"
 
 
 def test_of_a_long_file_the_end_is_read_and_no_cut_line(path):
-    tell(path, *(Progress("pretraining", step, 500, 1.0) for step in range(500)))
+    write_events(path, *(Progress("pretraining", step, 500, 1.0) for step in range(500)))
     last = read_last_events(path, 1000)
     assert [event.step for event in last] == list(range(500 - len(last), 500))
     assert 3 < len(last) < 20
 
 
 def test_a_line_longer_than_the_end_is_found(path):
-    tell(path, Progress("pretraining", 1, 2), Warned("long", "ä" * 20_000))
+    write_events(path, Progress("pretraining", 1, 2), Warned("long", "ä" * 20_000))
     assert read_last_event(path).code == "long"
 
 
 def test_a_line_that_is_being_written_does_not_count(path):
-    tell(path, Progress("pretraining", 1, 2))
+    write_events(path, Progress("pretraining", 1, 2))
     with open(path, "ab") as file:
         file.write(b'{"type": "progr')
     assert read_last_event(path).step == 1

@@ -42,7 +42,7 @@ def content(name: str, voxels: bytes) -> bytes:
     return f"{head}{named}\n".encode() + voxels
 
 
-def told(datalist) -> dict[str, str | None]:
+def labels_by_case(datalist) -> dict[str, str | None]:
     return {case.id: case.label and Path(case.label).name for case in datalist.cases}
 
 
@@ -72,7 +72,7 @@ FOLDERS = {
 @pytest.mark.parametrize(("names", "expected"), FOLDERS.values(), ids=FOLDERS)
 def test_labels_find_their_images(make, names, expected):
     found = find_cases(make(*names))
-    assert told(found) == expected
+    assert labels_by_case(found) == expected
     assert [case.role.value for case in found.cases] == [
         "training" if own else "unlabeled" for own in expected.values()
     ]
@@ -82,38 +82,38 @@ def test_labels_find_their_images(make, names, expected):
 
 def test_segmentations_of_slicer_bring_their_names(make):
     found = find_cases(make("p1.nrrd", "p1.seg.nrrd", "p2.nrrd"))
-    assert told(found) == {"p1": "p1.seg.nrrd", "p2": None}
+    assert labels_by_case(found) == {"p1": "p1.seg.nrrd", "p2": None}
     assert labels(found) == [(3, "Liver")]
 
 
 def test_who_names_the_labels_itself_gets_none(make):
     found = find_cases(make("image001.nrrd", "label001.nrrd"), name_values=False)
-    assert told(found) == {"image001": "label001.nrrd"} and found.labels == ()
+    assert labels_by_case(found) == {"image001": "label001.nrrd"} and found.labels == ()
 
 
 def test_a_list_of_labels_alone_names_them(make):
     folder = make("image001.nrrd", "label001.nrrd")
     (folder / "dataset.json").write_text('{"labels": {"1": "organ", "3": "lesion"}}', encoding="utf-8")
     found = find_cases(folder)
-    assert told(found) == {"image001": "label001.nrrd"}
+    assert labels_by_case(found) == {"image001": "label001.nrrd"}
     assert labels(found) == [(1, "organ"), (3, "lesion")]
 
 
 def test_a_scan_that_is_called_label_is_a_scan(make, tmp_path):
     below_zero = content("x", bytes(range(120, 240))).replace(b"uchar", b"short\nendian: little")
     (tmp_path / "label_phantom.nrrd").write_bytes(below_zero)
-    assert told(find_cases(make("p1.nrrd"))) == {"label_phantom": None, "p1": None}
+    assert labels_by_case(find_cases(make("p1.nrrd"))) == {"label_phantom": None, "p1": None}
 
 
 def test_a_label_map_without_image_is_left_out(make):
     found = find_cases(make("image001.nrrd", "label007.nrrd"))
-    assert told(found) == {"image001": None}
+    assert labels_by_case(found) == {"image001": None}
     (sentence,) = found.left_out
     assert "the label map 'label007' is left out: it has no image of its name" in sentence
 
 
 def test_label_maps_alone_stay_what_they_are(make):
-    assert told(find_cases(make("label001.nrrd", "label002.nrrd"))) == {"label001": None, "label002": None}
+    assert labels_by_case(find_cases(make("label001.nrrd", "label002.nrrd"))) == {"label001": None, "label002": None}
 
 
 def test_of_many_that_are_called_labels_a_few_are_read(make, monkeypatch):
@@ -123,5 +123,7 @@ def test_of_many_that_are_called_labels_a_few_are_read(make, monkeypatch):
     )
     numbers = range(1, 21)
     folder = make(*(f"{kind}{number:03d}.nrrd" for number in numbers for kind in ("image", "label")))
-    assert told(find_cases(folder, name_values=False)) == {f"image{n:03d}": f"label{n:03d}.nrrd" for n in numbers}
+    assert labels_by_case(find_cases(folder, name_values=False)) == {
+        f"image{n:03d}": f"label{n:03d}.nrrd" for n in numbers
+    }
     assert len(looks) == 3

@@ -15,16 +15,16 @@ RANDOM = np.random.default_rng(1)
 
 
 def labels(values=(1, 2, 5), dtype=np.uint8) -> np.ndarray:
-    made = np.zeros(SHAPE, dtype)
+    array = np.zeros(SHAPE, dtype)
     for number, value in enumerate(values):
-        made[8 + number % 14, 5:30, 5:30] = value
-    return made
+        array[8 + number % 14, 5:30, 5:30] = value
+    return array
 
 
 def far_inside() -> np.ndarray:
-    made = np.zeros((260, 64, 64), np.uint8)
-    made[200:210, 20:40, 20:40] = 3
-    return made
+    array = np.zeros((260, 64, 64), np.uint8)
+    array[200:210, 20:40, 20:40] = 3
+    return array
 
 
 LABEL_MAPS = {

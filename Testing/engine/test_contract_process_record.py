@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from patience import wait_until
-from small_jobs import ENGINE, tell
+from small_jobs import ENGINE, add_events
 
 from coranet.contract import (
     Case,
@@ -60,13 +60,13 @@ def starters(a_job):
         command = [sys.executable, "-c", STARTER, str(ENGINE.parents[1]), str(a_job.folder)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         started.extend(subprocess.Popen(command, **pipes) for _ in range(count))
-        assert [one.stdout.readline() for one in started] == ["ready\n"] * count
+        assert [process.stdout.readline() for process in started] == ["ready\n"] * count
         return started
 
     yield start
-    for one in started:
-        one.kill()
-        with one:
+    for process in started:
+        process.kill()
+        with process:
             pass
 
 
@@ -87,10 +87,10 @@ def files_in(job: Job) -> set[str]:
 @pytest.mark.slow
 def test_of_many_that_start_at_once_one_wins(a_job, starters):
     some = starters(6)
-    for one in some:
-        one.stdin.write("go\n")
-        one.stdin.flush()
-    answers = [one.stdout.readline() for one in some]
+    for process in some:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = [process.stdout.readline() for process in some]
     assert sum(answer == "won\n" for answer in answers) == 1, answers
     assert sum("is being worked on by process" in answer for answer in answers) == 5, answers
     winner = some[answers.index("won\n")]
@@ -203,12 +203,12 @@ def test_a_step_of_the_clock_leaves_a_running_job_running(a_job, monkeypatch, st
 )
 def test_a_last_word_counts_whatever_the_clock_did_before_it(a_job, monkeypatch, step_h, last, status):
     gone = replace(ProcessIdentity.of_this_process(), ticks=1)
-    tell(a_job, Started(0, 5, "CPU", "1"), Failed("of an earlier process"))
+    add_events(a_job, Started(0, 5, "CPU", "1"), Failed("of an earlier process"))
     a_job.beat(gone)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + step_h * 3600)
     assert a_job.status() is JobStatus.CRASHED
-    tell(a_job, last)
+    add_events(a_job, last)
     assert a_job.status() is status
 
 
@@ -245,10 +245,10 @@ def quick_clock(monkeypatch):
 @pytest.mark.parametrize("ahead_h", [-30, -1, 1, 8, 24 * 30])
 def test_a_job_that_another_machine_left_is_taken_after_a_silence(a_job, quick_clock, ahead_h):
     elsewhere(a_job, -ahead_h * 3600)
-    said = []
-    assert a_job.claim(said.append) == ProcessIdentity.of_this_process()
-    assert len(said) == 1 and "'another machine'" in said[0]
-    assert ("is ahead" in said[0]) is (ahead_h > 0)
+    messages = []
+    assert a_job.claim(messages.append) == ProcessIdentity.of_this_process()
+    assert len(messages) == 1 and "'another machine'" in messages[0]
+    assert ("is ahead" in messages[0]) is (ahead_h > 0)
 
 
 @pytest.mark.parametrize("ahead_h", [-30, -1, 8, 24 * 30])
@@ -273,15 +273,15 @@ def test_a_job_that_another_machine_works_on_is_left_alone_whatever_its_clock_sa
 
 def test_a_job_that_another_machine_finished_is_taken_at_once(a_job):
     elsewhere(a_job, -8 * 3600, events_before=0)
-    tell(a_job, Finished("done", 1.0))
+    add_events(a_job, Finished("done", 1.0))
     assert a_job.status() is JobStatus.FINISHED
-    said = []
-    a_job.claim(said.append)
-    assert not said
+    messages = []
+    a_job.claim(messages.append)
+    assert not messages
 
 
 def test_what_was_finished_before_says_nothing_of_a_process_that_has_just_begun_elsewhere(a_job):
-    tell(a_job, Finished("done", 1.0))
+    add_events(a_job, Finished("done", 1.0))
     elsewhere(a_job, 0, events_before=a_job.events_path.stat().st_size)
     assert a_job.status() is JobStatus.RUNNING
     with pytest.raises(JobError, match="is being worked on"):

@@ -49,18 +49,18 @@ def test_a_number_that_is_not_there_is_an_error(a_list, number):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"schema_version": 2}, "schema version 2, expected 1"),
         ({"regions": [{"number": 1}]}, "conservative.* is missing"),
         ({"regions": 3}, "a list, got 3"),
     ],
 )
-def test_a_file_of_another_kind_is_an_error_that_names_it(a_list, tmp_path, change, said):
+def test_a_file_of_another_kind_is_an_error_that_names_it(a_list, tmp_path, change, message):
     path = tmp_path / "regions.json"
     a_list.write(path)
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
-    with pytest.raises(JobError, match=rf"regions\.json' cannot be read \(.*{said}.*run 'coranet regions'"):
+    with pytest.raises(JobError, match=rf"regions\.json' cannot be read \(.*{message}.*run 'coranet regions'"):
         RegionList.read(path)
 
 

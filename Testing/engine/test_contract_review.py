@@ -74,7 +74,7 @@ def test_decisions_on_other_regions_do_not_count(regions, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"schema_version": 9}, "schema version 9, expected 1"),
         ({"decisions": {"1": {"choice": "perhaps"}}}, "perhaps"),
@@ -82,9 +82,11 @@ def test_decisions_on_other_regions_do_not_count(regions, tmp_path):
         ({"decisions": []}, "an object"),
     ],
 )
-def test_a_damaged_file_is_an_error_that_names_it(regions, tmp_path, change, said):
+def test_a_damaged_file_is_an_error_that_names_it(regions, tmp_path, change, message):
     path = tmp_path / "review.json"
     Review.of(regions).write(path)
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
-    with pytest.raises(JobError, match=rf"review\.json' cannot be read \(.*{said}.*remove it to review the case anew"):
+    with pytest.raises(
+        JobError, match=rf"review\.json' cannot be read \(.*{message}.*remove it to review the case anew"
+    ):
         Review.read(path, regions)

@@ -24,7 +24,7 @@ def turned(degrees, axis=2):
     """A rotation about an axis of the world."""
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     matrix = np.eye(3)
-    first, second = [one for one in range(3) if one != axis]
+    first, second = [index for index in range(3) if index != axis]
     matrix[first, first] = matrix[second, second] = cosine
     matrix[first, second], matrix[second, first] = -sine, sine
     return tuple(matrix.ravel())
@@ -172,9 +172,9 @@ def test_what_cannot_be_read_names_its_file(content):
 
 
 def test_a_scan_of_several_images_is_the_same_where_all_that_both_know_are():
-    one = ScanIdentity("a", (2, 3, 4), (1.0, 1.0, 2.0), ("b", "c"))
-    assert ScanIdentity.from_dict(one.to_dict()) == one and one.images == ("a", "b", "c")
+    identity = ScanIdentity("a", (2, 3, 4), (1.0, 1.0, 2.0), ("b", "c"))
+    assert ScanIdentity.from_dict(identity.to_dict()) == identity and identity.images == ("a", "b", "c")
     assert "more_voxels" not in ScanIdentity("a", (2, 3, 4), (1.0, 1.0, 2.0)).to_dict()
     for voxels, more, same in (("a", ("b", "c"), True), ("a", (), True), ("a", ("b", "x"), False), ("x", (), False)):
         other = ScanIdentity(voxels, (2, 3, 4), (1.0, 1.0, 2.0), more)
-        assert one.is_same(other) is same and other.is_same(one) is same
+        assert identity.is_same(other) is same and other.is_same(identity) is same

@@ -69,9 +69,9 @@ MATCHED = {
 }
 
 
-@pytest.mark.parametrize(("ours", "theirs", "expected"), MATCHED.values(), ids=MATCHED)
-def test_labels_are_matched_by_name(ours, theirs, expected):
-    assert matched_labels([Label(*one) for one in ours], [Label(*one) for one in theirs]) == expected
+@pytest.mark.parametrize(("own", "other", "expected"), MATCHED.values(), ids=MATCHED)
+def test_labels_are_matched_by_name(own, other, expected):
+    assert matched_labels([Label(*pair) for pair in own], [Label(*pair) for pair in other]) == expected
 
 
 def seg_nrrd(path, segments, more=()):
@@ -175,7 +175,7 @@ def test_a_name_that_slicer_made_up_is_none(tmp_path):
 def test_umlauts_and_windows_line_ends_are_read(tmp_path):
     header = "NRRD0004\r\ntype: uchar\r\nSegment0_Name:=Übergang\r\nSegment0_LabelValue:=3\r\n\r\nSegment1_Name:=no"
     (tmp_path / "a.nrrd").write_bytes(header.encode("utf-8"))
-    assert [(one.value, one.name) for one in segments_of(tmp_path / "a.nrrd")] == [(3, "Übergang")]
+    assert [(segment.value, segment.name) for segment in segments_of(tmp_path / "a.nrrd")] == [(3, "Übergang")]
 
 
 def test_a_case_keeps_what_its_label_map_means_and_knows_its_classes(tmp_path):

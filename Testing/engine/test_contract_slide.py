@@ -30,7 +30,7 @@ def test_the_length_of_a_voxel_is_that_of_a_cube_as_large():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"radius_mm": 0.0}, "above 0 mm, got 0.0; correct it"),
         ({"radius_mm": math.nan}, "above 0 mm, got nan"),
@@ -40,8 +40,8 @@ def test_the_length_of_a_voxel_is_that_of_a_cube_as_large():
         ({"grows": -1}, "two different label values"),
     ],
 )
-def test_what_cannot_be_slid_is_an_error(change, said):
-    with pytest.raises(DataError, match=said):
+def test_what_cannot_be_slid_is_an_error(change, message):
+    with pytest.raises(DataError, match=message):
         replace(A_SLIDE, **change)
 
 

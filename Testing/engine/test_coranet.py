@@ -37,7 +37,9 @@ def test_the_same_seed_builds_the_same_network(a_tiny_architecture):
     for _ in range(2):
         torch.manual_seed(3)
         networks.append(CoraNet(a_tiny_architecture))
-    assert all(torch.equal(*pair) for pair in zip(*(one.state_dict().values() for one in networks), strict=True))
+    assert all(
+        torch.equal(*pair) for pair in zip(*(network.state_dict().values() for network in networks), strict=True)
+    )
 
 
 def test_an_unknown_backbone_is_an_error(a_tiny_architecture):

@@ -119,20 +119,20 @@ def test_a_student_that_equals_its_teacher_has_nothing_to_learn_from_the_uncerta
 
 
 def test_each_view_goes_to_its_network_in_one_pass():
-    seen = {}
+    inputs = {}
 
     class Watching(CoraNet):
         def forward(self, image: torch.Tensor) -> HeadLogits:
-            seen.setdefault(self.name, []).append(image)
+            inputs.setdefault(self.name, []).append(image)
             return super().forward(image)
 
     labeled, unlabeled = batches_of(shape=TINY.patch_size_kji)
     student, teacher = Watching(TINY), Watching(TINY)
     student.name, teacher.name = "student", "teacher"
     step_of(student, teacher, batches=(labeled, unlabeled))
-    assert torch.equal(torch.cat(seen["student"]), torch.cat([labeled.images, unlabeled.student_images]))
-    assert torch.equal(torch.cat(seen["teacher"]), unlabeled.teacher_images)
-    assert len(seen["student"]) == len(seen["teacher"]) == 1
+    assert torch.equal(torch.cat(inputs["student"]), torch.cat([labeled.images, unlabeled.student_images]))
+    assert torch.equal(torch.cat(inputs["teacher"]), unlabeled.teacher_images)
+    assert len(inputs["student"]) == len(inputs["teacher"]) == 1
 
 
 @pytest.mark.parametrize("mask", ["certain", "none"])

@@ -51,8 +51,8 @@ def test_contacts_are_the_faces_that_a_walk_counts(random_voxels):
     for axis in range(3):
         here, there = np.delete(number, -1, axis).ravel(), np.delete(number, 0, axis).ravel()
         touch = (here != there) & (here >= 0) & (there >= 0)
-        for one, other in zip(here[touch].tolist(), there[touch].tolist(), strict=True):
-            faces.update([(one, other), (other, one)])
+        for first, second in zip(here[touch].tolist(), there[touch].tolist(), strict=True):
+            faces.update([(first, second), (second, first)])
     contacts = contacts_of(sparse(mask), parts)
     pairs = list(zip(contacts.first.tolist(), contacts.second.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs)

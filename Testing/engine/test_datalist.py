@@ -22,7 +22,7 @@ def a_list(labeled: int, **others: int) -> Datalist:
 
 
 @pytest.mark.parametrize(
-    ("labeled", "wanted", "expected"),
+    ("labeled", "requested", "expected"),
     [
         (1, None, 0),
         (3, None, 0),
@@ -37,8 +37,8 @@ def a_list(labeled: int, **others: int) -> Datalist:
         (0, 3, 0),
     ],
 )
-def test_a_tenth_of_the_labeled_cases_is_set_aside_or_as_many_as_wanted(labeled, wanted, expected):
-    chosen = with_validation_cases(a_list(labeled), wanted, seed=0)
+def test_a_tenth_of_the_labeled_cases_is_set_aside_or_as_many_as_wanted(labeled, requested, expected):
+    chosen = with_validation_cases(a_list(labeled), requested, seed=0)
     assert len(chosen.with_role(Role.VALIDATION)) == expected
     assert len(chosen.with_role(Role.TRAINING)) == labeled - expected
     assert [case.id for case in chosen.cases] == [case.id for case in a_list(labeled).cases]
@@ -55,10 +55,10 @@ def test_named_validation_cases_are_enough():
     assert with_validation_cases(a_list(10, validation=1), 5, seed=0) == a_list(10, validation=1)
 
 
-@pytest.mark.parametrize("wanted", [3, 9])
-def test_no_case_left_to_learn_from_is_an_error(wanted):
-    with pytest.raises(DataError, match=f"{wanted} validation cases leave none of the 3 labeled cases"):
-        with_validation_cases(a_list(3), wanted, seed=0)
+@pytest.mark.parametrize("requested", [3, 9])
+def test_no_case_left_to_learn_from_is_an_error(requested):
+    with pytest.raises(DataError, match=f"{requested} validation cases leave none of the 3 labeled cases"):
+        with_validation_cases(a_list(3), requested, seed=0)
 
 
 # -- fewer labels, and all of them --
@@ -94,7 +94,7 @@ def test_unlabeled_cases_get_their_true_labels(awkward_path, name):
     complete = with_true_labels(ours(), awkward_path)
     case = next(case for case in complete.cases if case.id == "image7")
     assert (case.role, case.label) == (Role.TRAINING, str(awkward_path / name))
-    assert [one for one in complete.cases if one.id != "image7"] == [c for c in ours().cases if c.id != "image7"]
+    assert [case for case in complete.cases if case.id != "image7"] == [c for c in ours().cases if c.id != "image7"]
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ def partly(datalist: Datalist, count: int) -> Datalist:
 
 
 @pytest.mark.parametrize(
-    ("labeled", "partial", "wanted", "expected"),
+    ("labeled", "partial", "requested", "expected"),
     [(25, 6, None, 0), (25, 5, None, 2), (10, 5, 5, 5), (5, 5, None, 0), (3, 2, 1, 1), (1, 1, 0, 0)],
 )
-def test_a_label_that_is_known_in_part_is_never_set_aside(labeled, partial, wanted, expected):
+def test_a_label_that_is_known_in_part_is_never_set_aside(labeled, partial, requested, expected):
     for seed in range(5):
-        chosen = with_validation_cases(partly(a_list(labeled), partial), wanted, seed).with_role(Role.VALIDATION)
+        chosen = with_validation_cases(partly(a_list(labeled), partial), requested, seed).with_role(Role.VALIDATION)
         assert len(chosen) == expected
         assert not any(case.is_partial for case in chosen)
 

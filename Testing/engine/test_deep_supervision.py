@@ -104,13 +104,13 @@ def a_state(device, method: str = "coranet", **settings) -> TrainingState:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_can_be_supervised_deeply_and_the_model_is_the_same(method, a_cpu):
     state, plain = a_state(a_cpu, method, deep_supervision=0.5), a_state(a_cpu, method)
-    for ours, theirs in zip(state.teacher.state_dict().items(), plain.teacher.state_dict().items(), strict=True):
-        assert ours[0] == theirs[0] and torch.equal(ours[1], theirs[1])
+    for own, other in zip(state.teacher.state_dict().items(), plain.teacher.state_dict().items(), strict=True):
+        assert own[0] == other[0] and torch.equal(own[1], other[1])
     assert NAME in state.method.auxiliary and NAME not in plain.method.auxiliary
     labeled, unlabeled = batches(state.method.architecture)
     uses_unlabeled = state.method.uses_unlabeled
-    steppers = [Stepper(one, a_cpu, Team()) for one in (state, plain)]
-    more, less = (one.losses(labeled, unlabeled if uses_unlabeled else None, 1.0) for one in steppers)
+    steppers = [Stepper(training_state, a_cpu, Team()) for training_state in (state, plain)]
+    more, less = (stepper.losses(labeled, unlabeled if uses_unlabeled else None, 1.0) for stepper in steppers)
     assert more.total > less.total and torch.equal(more.supervised, less.supervised)
     before = [value.clone() for value in state.method.auxiliary[NAME].parameters()]
     assert steppers[0].update(more) is True

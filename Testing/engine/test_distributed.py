@@ -117,21 +117,21 @@ def test_two_processes_learn_what_one_learns_from_batches_twice_as_large(a_phant
         tmp_path / "shared ü", a_phantom_set, **EQUAL, training__method=method, training__labeled_batch_size="2",
         training__unlabeled_batch_size="2", machine__devices="2",
     )  # fmt: skip
-    heard = []
+    received = []
     assert worker.work_on(whole, resume=False) == 0
-    assert launch.worker_for(shared)(shared, False, heard.append) == 0, shared.log_path.read_text(encoding="utf-8")
+    assert launch.worker_for(shared)(shared, False, received.append) == 0, shared.log_path.read_text(encoding="utf-8")
 
     # The patches are the same ones. Cross-entropy is a mean weighted with costs, and Dice a ratio: the mean of the two
     # halves' losses and gradients differs a little from those of the whole. (Over a region that is almost empty in one
     # half the mean differs a lot; so pseudo-labels teach everywhere here.)
     pairs = list(zip(losses_of(shared), losses_of(whole), strict=True))
-    assert [ours.step for ours, _ in pairs] == list(range(1, 11))
-    for ours, theirs in pairs:
-        assert ours.total == pytest.approx(theirs.total, rel=0.03)
-        assert ours.supervised == pytest.approx(theirs.supervised, rel=0.03)
-        assert ours.uncertain_share == pytest.approx(theirs.uncertain_share, abs=0.03)
+    assert [own.step for own, _ in pairs] == list(range(1, 11))
+    for own, other in pairs:
+        assert own.total == pytest.approx(other.total, rel=0.03)
+        assert own.supervised == pytest.approx(other.supervised, rel=0.03)
+        assert own.uncertain_share == pytest.approx(other.uncertain_share, abs=0.03)
 
-    assert heard == shared.read_events()
+    assert received == shared.read_events()
     for kind, count in ((Started, 1), (Noted, 3), (Validation, 2), (CheckpointSaved, 4), (Finished, 1)):
         assert len(kinds_of(shared, kind)) == count, kind
     assert shared.status() is JobStatus.FINISHED
@@ -277,9 +277,9 @@ def test_an_error_of_the_leader_keeps_its_exit_code(tmp_path):
     dataset = tiny_phantoms(tmp_path / "scans")
     job = training_job(tmp_path / "job", dataset, machine__devices="2")
     (dataset.parent / "images" / "case001.nrrd").write_bytes(b"this is no image")
-    heard = []
-    assert launch.worker_for(job)(job, False, heard.append) == 3
-    assert isinstance(heard[-1], Failed) and "case001.nrrd' cannot be read" in heard[-1].message
+    received = []
+    assert launch.worker_for(job)(job, False, received.append) == 3
+    assert isinstance(received[-1], Failed) and "case001.nrrd' cannot be read" in received[-1].message
 
 
 @pytest.mark.slow
@@ -289,9 +289,9 @@ def test_training_and_evaluation_by_two_processes_from_the_command_line(tmp_path
     assert main(["train", str(dataset), "--output", str(model), *settings(), "--devices", "2"]) == 0
     assert Job.open(model).read_config().machine.devices == 2
     assert "finished after" in capsys.readouterr().err
-    words = ["--set", "machine.device=cpu", "--set", "machine.threads=1"]
+    args = ["--set", "machine.device=cpu", "--set", "machine.threads=1"]
     for folder, more in ((scores, ["--devices", "2"]), (tmp_path / "alone", [])):
-        assert main(["evaluate", str(dataset), "--model", str(model), "--output", str(folder), *words, *more]) == 0
+        assert main(["evaluate", str(dataset), "--model", str(model), "--output", str(folder), *args, *more]) == 0
     assert "test Dice" in capsys.readouterr().err
     shared, alone = Job.open(scores), Job.open(tmp_path / "alone")
     done = [(event.case, event.number, event.total) for event in kinds_of(shared, CaseDone)]

@@ -30,21 +30,21 @@ def losses(present=(1, 2), taught=(1,), uncertain: float | None = 0.1, supervise
     )  # fmt: skip
 
 
-def told(watch: EarlyWarnings, steps: range, **changes) -> list[tuple[int, str, str]]:
+def warned(watch: EarlyWarnings, steps: range, **changes) -> list[tuple[int, str, str]]:
     """Steps, codes and messages of the warnings; the loss falls, as it should."""
     found = []
     for step in steps:
-        given = losses(**{"supervised": 1.0 / step, **changes})
-        found += [(step, warning.code, warning.message) for warning in watch.observe(step, given)]
+        step_losses = losses(**{"supervised": 1.0 / step, **changes})
+        found += [(step, warning.code, warning.message) for warning in watch.observe(step, step_losses)]
     return found
 
 
 def test_nothing_is_told_where_all_is_well():
-    assert told(EarlyWarnings(NAMES, 4000), range(1, 1501)) == []
+    assert warned(EarlyWarnings(NAMES, 4000), range(1, 1501)) == []
 
 
 def test_a_class_that_is_never_predicted_is_named_once():
-    found = told(EarlyWarnings(NAMES, 4000), range(1, 1501), present=(2,))
+    found = warned(EarlyWarnings(NAMES, 4000), range(1, 1501), present=(2,))
     assert [(step, code) for step, code, _ in found] == [(500, "class_never_predicted")]
     assert found[0][2].startswith("class 'pancreas' was never predicted in 500 steps")
 
@@ -52,63 +52,63 @@ def test_a_class_that_is_never_predicted_is_named_once():
 def test_one_prediction_in_any_step_is_enough():
     watch = EarlyWarnings(NAMES, 4000)
     for first in range(1, 1501, 50):
-        assert told(watch, range(first, first + 1)) == []
-        assert told(watch, range(first + 1, first + 50), present=()) == []
+        assert warned(watch, range(first, first + 1)) == []
+        assert warned(watch, range(first + 1, first + 50), present=()) == []
 
 
 def test_it_is_told_again_after_it_had_recovered():
     watch = EarlyWarnings(NAMES, 4000)
     steps = [
-        told(watch, range(1, 601), present=(1,)),
-        told(watch, range(601, 626)),
-        told(watch, range(626, 1201), present=(1,)),
+        warned(watch, range(1, 601), present=(1,)),
+        warned(watch, range(601, 626)),
+        warned(watch, range(626, 1201), present=(1,)),
     ]
     assert [[step for step, *_ in found] for found in steps] == [[500], [], [1125]]
 
 
 def test_short_trainings_are_warned_of_sooner():
-    assert told(EarlyWarnings(NAMES, 400), range(1, 401), present=(1,))[0][0] == 100
-    assert told(EarlyWarnings(NAMES, 120), range(1, 121), present=(1,))[0][0] == 50
-    assert told(EarlyWarnings(NAMES), range(1, 601), present=(1,))[0][0] == 500
+    assert warned(EarlyWarnings(NAMES, 400), range(1, 401), present=(1,))[0][0] == 100
+    assert warned(EarlyWarnings(NAMES, 120), range(1, 121), present=(1,))[0][0] == 50
+    assert warned(EarlyWarnings(NAMES), range(1, 601), present=(1,))[0][0] == 500
 
 
 def test_a_continued_training_is_watched_from_where_it_goes_on():
-    assert [step for step, *_ in told(EarlyWarnings(NAMES, 4000), range(1014, 1600), present=(1,))] == [1525]
+    assert [step for step, *_ in warned(EarlyWarnings(NAMES, 4000), range(1014, 1600), present=(1,))] == [1525]
 
 
 def test_pseudo_labels_without_foreground_have_collapsed():
     watch = EarlyWarnings(NAMES, 4000)
-    assert told(watch, range(1, 501), taught=None) == []
-    ((step, code, message),) = told(watch, range(501, 901), taught=())
+    assert warned(watch, range(1, 501), taught=None) == []
+    ((step, code, message),) = warned(watch, range(501, 901), taught=())
     assert (step, code) == (600, "pseudo_labels_collapsed")
     assert message.startswith("pseudo-labels collapsed: the certain region has had no foreground for 100 steps")
 
 
 def test_a_region_that_stays_large_is_told():
-    found = told(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=0.6)
+    found = warned(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=0.6)
     assert [(step, code) for step, code, _ in found] == [(200, "mostly_uncertain")]
-    assert told(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=0.5) == []
-    assert told(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=None) == []
+    assert warned(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=0.5) == []
+    assert warned(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=None) == []
 
 
 def test_a_loss_that_does_not_fall_is_told_once():
-    found = told(EarlyWarnings(NAMES, 4000), range(1, 1501), supervised=1.1)
+    found = warned(EarlyWarnings(NAMES, 4000), range(1, 1501), supervised=1.1)
     assert [(step, code) for step, code, _ in found] == [(500, "loss_not_falling")]
     assert "(1.100 at first, 1.100 now)" in found[0][2]
 
 
 def test_a_loss_that_fell_may_be_level_later():
     watch = EarlyWarnings(NAMES, 4000)
-    assert told(watch, range(1, 26), supervised=1.1) == []
-    assert told(watch, range(26, 1501), supervised=0.9) == []
+    assert warned(watch, range(1, 26), supervised=1.1) == []
+    assert warned(watch, range(26, 1501), supervised=0.9) == []
 
 
 def test_a_continued_training_is_not_measured_by_its_low_first_loss():
-    assert told(EarlyWarnings(NAMES, 4000), range(601, 1501), supervised=0.3) == []
+    assert warned(EarlyWarnings(NAMES, 4000), range(601, 1501), supervised=0.3) == []
 
 
 def test_losses_that_are_no_numbers_are_left_to_the_loop():
-    assert told(EarlyWarnings(NAMES, 4000), range(1, 1501), supervised=float("nan")) == []
+    assert warned(EarlyWarnings(NAMES, 4000), range(1, 1501), supervised=float("nan")) == []
 
 
 def test_tensors_are_read_every_25_steps_only(monkeypatch):
@@ -117,9 +117,9 @@ def test_tensors_are_read_every_25_steps_only(monkeypatch):
     for name in ("item", "tolist"):
         original = getattr(torch.Tensor, name)
         monkeypatch.setattr(torch.Tensor, name, lambda self, original=original: reads.append(1) or original(self))
-    told(watch, range(1, 25))
+    warned(watch, range(1, 25))
     assert not reads
-    told(watch, range(25, 26))
+    warned(watch, range(25, 26))
     assert 0 < len(reads) <= 5
 
 
@@ -140,4 +140,4 @@ def test_validation_with_all_classes_or_none_at_all_is_no_reason_to_warn(cases):
 
 
 def test_a_model_that_goes_on_is_not_expected_to_fall():
-    assert told(EarlyWarnings(NAMES, 4000, expects_fall=False), range(1, 1001), supervised=0.3) == []
+    assert warned(EarlyWarnings(NAMES, 4000, expects_fall=False), range(1, 1001), supervised=0.3) == []

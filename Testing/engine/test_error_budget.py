@@ -76,7 +76,7 @@ def test_a_mask_without_a_review_and_a_damaged_one_do_not_count(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "cases", "said"),
+    ("settings", "cases", "message"),
     [
         (config(error_model="off"), datalist(9), ""),
         (config(), datalist(1), "there is none; label one more"),
@@ -86,9 +86,9 @@ def test_a_mask_without_a_review_and_a_damaged_one_do_not_count(tmp_path):
         (config(error_model="on"), datalist(1), "label one more"),
     ],
 )
-def test_why_there_is_none(settings, cases, said):
+def test_why_there_is_none(settings, cases, message):
     reason = why_none(settings, cases)
-    assert reason is not None and (said in reason if said else reason == "")
+    assert reason is not None and (message in reason if message else reason == "")
     assert error_model_share(settings, cases) == reserved_s(settings, cases) == 0
     note = error_model_note(settings, cases)
     assert (note and (note.code, note.message)) == (("no_error_model", reason) if reason else None)

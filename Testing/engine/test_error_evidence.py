@@ -65,8 +65,8 @@ def test_rows_that_are_gathered_are_those_of_the_whole_scan():
     parts = [(first, HeadLogits(*(head[:, first:end] for head in logits))) for first, end in ((0, 2), (1, 5))]
     assert list(gathered.gathered(parts, image)) == parts
     whole = Evidence.of_rows(logits, image)
-    for one, other in zip(vars(gathered).values(), vars(whole).values(), strict=True):
-        assert torch.equal(one, other)
+    for first, second in zip(vars(gathered).values(), vars(whole).values(), strict=True):
+        assert torch.equal(first, second)
 
 
 def test_many_classes_have_indices_of_16_bits():

@@ -12,8 +12,8 @@ def test_the_most_probable_voxels_are_found_by_hand():
     probability = np.array([[0.5, 0.125], [0.25, 0.125], [0.0, 1e-6]], dtype=np.float32)
     regions = NestedRegions.of(probability)
     # Equal ones come together; those that are stored as 0 never come.
-    for wanted, voxels in [(0, 0), (0.1, 1), (1, 1), (1.5, 2), (2, 2), (3, 4), (4, 4), (99, 4)]:
-        assert np.count_nonzero(probability >= np.float32(regions.threshold(wanted))) == voxels
+    for size, voxels in [(0, 0), (0.1, 1), (1, 1), (1.5, 2), (2, 2), (3, 4), (4, 4), (99, 4)]:
+        assert np.count_nonzero(probability >= np.float32(regions.threshold(size))) == voxels
 
 
 def test_regions_are_those_of_a_sorted_list():

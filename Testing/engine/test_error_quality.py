@@ -74,9 +74,9 @@ def test_the_estimate_is_calibrated_by_the_known_cases():
 def test_the_estimate_rises_with_what_is_expected():
     model = a_quality_model()
     upside_down = tuple(replace(case, dice=(1.6 - case.dice[0],)) for case in model.cases)
-    for one in (model, replace(model, cases=upside_down)):
-        said = [one.estimate(figures(70, value)).mean_dice for value in (0.5, 0.7, 0.9)]
-        assert said == sorted(said)
+    for tried in (model, replace(model, cases=upside_down)):
+        estimates = [tried.estimate(figures(70, value)).mean_dice for value in (0.5, 0.7, 0.9)]
+        assert estimates == sorted(estimates)
 
 
 @pytest.mark.parametrize(("expected", "verdict"), [(0.85, "good"), (0.76, "look"), (0.4, "poor")])

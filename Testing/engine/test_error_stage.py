@@ -33,25 +33,25 @@ WITH_FOLDS = {
 
 def test_of_a_case_in_boxes_the_largest_counts():
     small, large, other = (a_prepared_case(shape) for shape in ((6, 6, 6), (8, 6, 6), (4, 4, 4)))
-    boxes = [replace(one, case=replace(one.case, id=name)) for one, name in ((small, "a"), (large, "a"), (other, "b"))]
-    assert [one.image.shape[1:] for one in largest_boxes(boxes)] == [(8, 6, 6), (4, 4, 4)]
+    boxes = [replace(box, case=replace(box.case, id=name)) for box, name in ((small, "a"), (large, "a"), (other, "b"))]
+    assert [box.image.shape[1:] for box in largest_boxes(boxes)] == [(8, 6, 6), (4, 4, 4)]
     assert largest_boxes([]) == []
 
 
 def test_progress_counts_short_trainings_and_fits_together(a_reporter, monkeypatch):
     clock = iter(range(0, 1000, 2))
     monkeypatch.setattr("coranet.training.error_stage.time.monotonic", lambda: float(next(clock)))
-    told: list[Any] = []
-    progress = _StageProgress(Reporter(told.append, lambda: False), 20, 2.0)
-    tell = progress.of_training(5, progress._reporter)
+    received: list[Any] = []
+    progress = _StageProgress(Reporter(received.append, lambda: False), 20, 2.0)
+    relay = progress.of_training(5, progress._reporter)
     for step in (1, 2, 5):
-        tell(Progress("pretraining", step, 5))
+        relay(Progress("pretraining", step, 5))
     for _ in range(9):
         progress.fit_step()
-    steps = [event.step for event in told]
+    steps = [event.step for event in received]
     assert steps == sorted(steps) and steps[:3] == [6, 7, 10] and steps[-1] == 19
-    assert {(event.phase, event.total_steps) for event in told} == {(ERROR_MODEL, 20)}
-    assert all(event.seconds_left >= 0 for event in told[1:])
+    assert {(event.phase, event.total_steps) for event in received} == {(ERROR_MODEL, 20)}
+    assert all(event.seconds_left >= 0 for event in received[1:])
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,8 @@ def test_a_training_ends_with_an_error_model(the_uninterrupted_job):
     job = the_uninterrupted_job
     card = ModelCard.read(job.folder).error_model
     assert (card.tolerance_mm, card.cases) == (1.5, 3)
-    assert [one.share for one in card.promises] == [0.8, 0.9, 0.95]
-    assert [one.promised for one in card.promises] == pytest.approx([0.65, 0.7, 0.725])  # of three cases
+    assert [promise.share for promise in card.promises] == [0.8, 0.9, 0.95]
+    assert [promise.promised for promise in card.promises] == pytest.approx([0.65, 0.7, 0.725])  # of three cases
     assert ErrorModel.read(job.model_folder) is not None
     events = job.read_events()
     assert "uncertain region" in events[-1].message and isinstance(events[-1], Finished)
@@ -139,4 +139,4 @@ def test_an_old_training_has_none(tmp_path, a_data_set):
     job = training_job(tmp_path / "job", a_data_set, training__error_model="off")
     assert work_on(job, resume=False) == 0
     assert ModelCard.read(job.folder).error_model is None and not job.error_plan_path.exists()
-    assert np.all([not isinstance(one, Noted) or "error_model" not in one.code for one in job.read_events()])
+    assert np.all([not isinstance(event, Noted) or "error_model" not in event.code for event in job.read_events()])

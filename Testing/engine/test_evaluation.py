@@ -90,7 +90,7 @@ def test_classes_are_measured_by_their_names_whatever_values_a_test_set_gives_th
     cases = a_segmented_job.read_datalist().cases
     for case in cases:
         write_volume(case.label, turned, GRID)
-    labels = tuple(Label(**one) for one in LABELS)
+    labels = tuple(Label(**label) for label in LABELS)
     listed = with_classes_of(Datalist(cases, tuple(names)), labels, "the model 'm'")
     a_segmented_job.write_datalist(listed)
     assert evaluate_job(a_segmented_job) == expected

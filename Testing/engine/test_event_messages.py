@@ -36,9 +36,9 @@ WORDS = [
 ]
 
 
-@pytest.mark.parametrize(("event", "words"), WORDS, ids=lambda value: getattr(value, "type", ""))
-def test_an_event_in_words(event, words):
-    assert describe(event) == words
+@pytest.mark.parametrize(("event", "text"), WORDS, ids=lambda value: getattr(value, "type", ""))
+def test_an_event_in_words(event, text):
+    assert describe(event) == text
 
 
 def test_no_type_is_speechless():
@@ -46,7 +46,7 @@ def test_no_type_is_speechless():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (0.4, "0 s"),
         (89, "89 s"),
@@ -57,5 +57,5 @@ def test_no_type_is_speechless():
         (7500, "2 h 5 min"),
     ],
 )
-def test_a_time_span_in_words(seconds, words):
-    assert duration(seconds) == words
+def test_a_time_span_in_words(seconds, text):
+    assert duration(seconds) == text

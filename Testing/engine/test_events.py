@@ -249,5 +249,5 @@ def test_two_interruptions_leave_each_step_once():
     def run(first: int, last: int):
         return [Started(first, 9, "CPU", "1"), *(Losses(step, "p", 1, 1) for step in range(first + 1, last + 1))]
 
-    told = without_superseded(run(0, 5) + run(3, 7) + run(6, 9))
-    assert [event.step for event in told if isinstance(event, Losses)] == list(range(1, 10))
+    events = without_superseded(run(0, 5) + run(3, 7) + run(6, 9))
+    assert [event.step for event in events if isinstance(event, Losses)] == list(range(1, 10))

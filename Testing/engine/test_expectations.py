@@ -15,7 +15,7 @@ from coranet.planning.expectations import (
 
 def test_steps_are_worth_what_was_measured_on_the_left_atrium():
     missed = [steps_deficit(steps, 1.0) for steps in (900, 2700, 4500)]
-    assert [0.89 - one for one in missed] == pytest.approx([0.801, 0.852, 0.867], abs=0.005)
+    assert [0.89 - dice for dice in missed] == pytest.approx([0.801, 0.852, 0.867], abs=0.005)
 
 
 def test_more_is_never_worse():

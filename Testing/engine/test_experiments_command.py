@@ -31,9 +31,9 @@ def play(monkeypatch):
     return exchange
 
 
-def experiment(datalist, folder, *words) -> int:
-    preset = [] if "--preset" in words else ["--preset", "quick"]
-    return call("experiment", datalist, "--methods", "supervised,coranet", *preset, "--output", folder, *words)
+def experiment(datalist, folder, *args) -> int:
+    preset = [] if "--preset" in args else ["--preset", "quick"]
+    return call("experiment", datalist, "--methods", "supervised,coranet", *preset, "--output", folder, *args)
 
 
 def test_tables_and_report_are_written(datalist, awkward_path, play, capsys):
@@ -109,7 +109,7 @@ def test_several_at_once_share_the_processor(datalist, tmp_path, play, monkeypat
 
 def test_words_become_settings_of_the_jobs(datalist, tmp_path, play):
     play(finish)
-    words = (
+    args = (
         "--set",
         "inference.overlap=0.25",
         "--set",
@@ -118,7 +118,7 @@ def test_words_become_settings_of_the_jobs(datalist, tmp_path, play):
         "--labeled",
         "2",
     )
-    assert experiment(datalist, tmp_path / "out", *words) == 0
+    assert experiment(datalist, tmp_path / "out", *args) == 0
     folder = tmp_path / "out" / "runs" / "coranet-labeled2-seed0"
     test = Job.open(folder / "test").read_config()
     assert (test.inference.overlap, test.inference.caution, test.compare_uncertainties) == (0.25, 1.5, True)
@@ -128,7 +128,7 @@ def test_words_become_settings_of_the_jobs(datalist, tmp_path, play):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "message"),
+    ("args", "code", "message"),
     [
         (("--jobs", "0"), 2, "--jobs expects"),
         (("--seeds", "0,x"), 2, "--seeds expects whole numbers"),
@@ -140,8 +140,8 @@ def test_words_become_settings_of_the_jobs(datalist, tmp_path, play):
         (("--preset", "nothing"), 2, "no preset 'nothing'"),
     ],
 )
-def test_words_that_cannot_be_used(datalist, tmp_path, capsys, words, code, message):
-    assert experiment(datalist, tmp_path / "out", *words) == code
+def test_words_that_cannot_be_used(datalist, tmp_path, capsys, args, code, message):
+    assert experiment(datalist, tmp_path / "out", *args) == code
     assert message in the_only_error(capsys)
     assert not (tmp_path / "out" / "runs").exists()
 
@@ -163,9 +163,9 @@ def test_what_cannot_be_resumed_is_said_before_anything_runs(datalist, tmp_path,
 @pytest.mark.slow
 def test_a_real_experiment(tmp_path):
     datalist = tiny_phantoms(tmp_path / "scans ü", labeled=2, unlabeled=2, validation=1, test=2)
-    words = settings(training__snapshot_interval="5")
-    words += ["--methods", "supervised,coranet", "--labeled", "1,all", "--jobs", "2", "--output", tmp_path / "out"]
-    answer = run_engine("experiment", datalist, *words, "--compare-uncertainties", seconds=600)
+    args = settings(training__snapshot_interval="5")
+    args += ["--methods", "supervised,coranet", "--labeled", "1,all", "--jobs", "2", "--output", tmp_path / "out"]
+    answer = run_engine("experiment", datalist, *args, "--compare-uncertainties", seconds=600)
     assert answer.returncode == 0, answer.stderr
     runs = sorted((tmp_path / "out" / "runs").iterdir())
     assert [run.name for run in runs] == [

@@ -52,11 +52,11 @@ def test_a_name_without_number_is_told():
 def test_labels_of_the_development_part_teach_no_method(datalist, tmp_path):
     truth = str(datalist.parent / "truth")
     question = question_of(datalist, tmp_path, "coranet,fully_supervised", truth=truth, part=DEVELOPMENT)
-    ours, bound = plan_runs(question)
-    measured = {case.id for case in ours.test_cases.cases}
-    assert ours.test_cases == bound.test_cases and measured == {"image004", "image006"}
-    for run in (ours, bound):
+    own, bound = plan_runs(question)
+    measured = {case.id for case in own.test_cases.cases}
+    assert own.test_cases == bound.test_cases and measured == {"image004", "image006"}
+    for run in (own, bound):
         assert not measured & {case.id for case in run.train_cases.with_role(Role.TRAINING, Role.VALIDATION)}
-    assert measured < {case.id for case in ours.train_cases.with_role(Role.UNLABELED)}
+    assert measured < {case.id for case in own.train_cases.with_role(Role.UNLABELED)}
     assert [case.id for case in bound.train_cases.with_role(Role.TRAINING)][-2:] == ["image003", "image005"]
     assert not bound.train_cases.with_role(Role.UNLABELED)

@@ -39,16 +39,16 @@ def uncertain_pixels(pixels: np.ndarray) -> np.ndarray:
 def with_one_snapshot(result, scan, region, grid):
     """The same result with another scan and another region, all of its snapshots alike."""
     write_volume(image_of(result), scan, grid)
-    for one in result.training.snapshots:
-        write_volume(result.run.train_folder / one.file, region, grid)
+    for snapshot in result.training.snapshots:
+        write_volume(result.run.train_folder / snapshot.file, region, grid)
     return region_pictures(result)
 
 
 def test_six_pictures_from_the_first_to_the_last_snapshot(a_result):
     pictures = region_pictures(a_result)
-    assert [one.step for one in pictures] == [100, 300, 400, 600, 700, 900]
-    assert len({one.pixels.shape for one in pictures}) == 1
-    assert all(one.pixels.dtype == np.uint8 for one in pictures)
+    assert [picture.step for picture in pictures] == [100, 300, 400, 600, 700, 900]
+    assert len({picture.pixels.shape for picture in pictures}) == 1
+    assert all(picture.pixels.dtype == np.uint8 for picture in pictures)
     assert not np.array_equal(pictures[0].pixels, pictures[-1].pixels)
     assert pictures[0].uncertain_share == a_result.training.snapshots[0].uncertain_share
 
@@ -91,9 +91,9 @@ def test_a_case_without_any_region_is_shown_whole(a_result):
 
 def test_files_that_are_gone_make_no_pictures(a_result):
     (a_result.run.train_folder / a_result.training.snapshots[0].file).unlink()
-    assert [one.step for one in region_pictures(a_result)][0] == 300
-    for one in a_result.training.snapshots[1:]:
-        (a_result.run.train_folder / one.file).unlink()
+    assert [picture.step for picture in region_pictures(a_result)][0] == 300
+    for snapshot in a_result.training.snapshots[1:]:
+        (a_result.run.train_folder / snapshot.file).unlink()
     assert region_pictures(a_result) == []
 
 

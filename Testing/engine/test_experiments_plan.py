@@ -99,11 +99,11 @@ def test_a_training_sets_no_further_cases_aside(datalist, tmp_path, overrides, s
 
 def test_fully_supervised_knows_the_labels_of_the_unlabeled_and_validates_on_the_same(datalist, tmp_path):
     truth = str(datalist.parent / "truth")
-    ours, bound = plan_runs(question_of(datalist, tmp_path, "coranet,fully_supervised", truth=truth))
+    own, bound = plan_runs(question_of(datalist, tmp_path, "coranet,fully_supervised", truth=truth))
     assert bound.train_config.training.method == "supervised"
-    assert ids(bound, Role.VALIDATION) == ids(ours, Role.VALIDATION)
-    assert ids(bound, Role.TRAINING) == sorted(ids(ours, Role.TRAINING) + ids(ours, Role.UNLABELED))
-    assert bound.label_count == ours.label_count == 5
+    assert ids(bound, Role.VALIDATION) == ids(own, Role.VALIDATION)
+    assert ids(bound, Role.TRAINING) == sorted(ids(own, Role.TRAINING) + ids(own, Role.UNLABELED))
+    assert bound.label_count == own.label_count == 5
     label = next(case.label for case in bound.train_cases.cases if case.id == "image006")
     assert label == str(datalist.parent / "truth" / "label006.nrrd")
 
@@ -116,12 +116,12 @@ def test_fully_supervised_without_truth_is_an_error(datalist, tmp_path):
 def test_settings_in_brackets_come_last(datalist, tmp_path):
     overrides = {"training.certain_weight": "2"}
     methods = "coranet[training.certain_weight=1; network.decoders=branches],coranet,coranet-uncertain"
-    one, two, three = plan_runs(question_of(datalist, tmp_path, methods, overrides=overrides))
-    assert (one.train_config.training.certain_weight, one.train_config.network.decoders) == (1, "branches")
-    assert two.train_config.training.certain_weight == 2
-    assert three.train_config.training.certain_weight == 0
-    assert one.variant.name == methods.split(",")[0]
-    assert len(one.folder.name) < 40 and one.folder.name.startswith("coranet-")
+    first, second, third = plan_runs(question_of(datalist, tmp_path, methods, overrides=overrides))
+    assert (first.train_config.training.certain_weight, first.train_config.network.decoders) == (1, "branches")
+    assert second.train_config.training.certain_weight == 2
+    assert third.train_config.training.certain_weight == 0
+    assert first.variant.name == methods.split(",")[0]
+    assert len(first.folder.name) < 40 and first.folder.name.startswith("coranet-")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_commas_inside_brackets_are_no_ends():
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("args", "message"),
     [
         ("corannet", "there is no method 'corannet'; did you mean 'coranet'"),
         ("coranet,coranet", "twice"),
@@ -156,9 +156,9 @@ def test_commas_inside_brackets_are_no_ends():
         ("coranet,,vat", "expects names such as"),
     ],
 )
-def test_methods_that_are_none(words, message):
+def test_methods_that_are_none(args, message):
     with pytest.raises(ConfigError, match=message.replace("[", r"\[")):
-        read_variants(words)
+        read_variants(args)
 
 
 @pytest.mark.parametrize("name", ["seed", "training.method", "plan_of"])

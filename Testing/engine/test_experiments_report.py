@@ -53,9 +53,12 @@ class Page(HTMLParser):
 
 def report_of(tmp_path, start=finish, **changes) -> tuple[str, Page]:
     datalist = scans_in(tmp_path / "scans")
-    given = {"methods": "supervised,coranet,fully_supervised", "truth": str(tmp_path / "scans" / "truth"), **changes}
-    runs = plan_runs(question_of(datalist, tmp_path / "out", **given))
-    failed = {one.name for one in run_tasks([Task(run.name, run.training()) for run in runs], 1, context_of(start, []))}
+    settings = {"methods": "supervised,coranet,fully_supervised", "truth": str(tmp_path / "scans" / "truth"), **changes}
+    runs = plan_runs(question_of(datalist, tmp_path / "out", **settings))
+    failed = {
+        run_task.name
+        for run_task in run_tasks([Task(run.name, run.training()) for run in runs], 1, context_of(start, []))
+    }
     run_tasks([Task(run.name, run.test()) for run in runs if run.name not in failed], 1, context_of(finish, []))
     results = read_results(runs)
     path = tmp_path / "report ü.html"
@@ -80,11 +83,11 @@ def test_it_needs_nothing_but_itself(a_report):
 
 def test_it_says_what_was_run(a_report):
     _, page = a_report
-    told = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
-    assert told["command"] == "coranet experiment <list> & more"
-    assert told["preset"] == "quick, 900 steps (300 of them on labeled cases alone)"
-    assert (told["seeds"], told["device"], told["CoraNet"]) == ("0, 1", "CPU (1 threads)", "0.1")
-    assert told["cases"] == "3 / 5 labeled; 1 for validation; 3 unlabeled; 4 test"
+    facts = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
+    assert facts["command"] == "coranet experiment <list> & more"
+    assert facts["preset"] == "quick, 900 steps (300 of them on labeled cases alone)"
+    assert (facts["seeds"], facts["device"], facts["CoraNet"]) == ("0, 1", "CPU (1 threads)", "0.1")
+    assert facts["cases"] == "3 / 5 labeled; 1 for validation; 3 unlabeled; 4 test"
 
 
 def test_the_table_holds_the_figures_of_the_methods(a_report):

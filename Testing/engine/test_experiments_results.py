@@ -46,7 +46,7 @@ def test_a_training_is_read_from_its_events(runs):
     assert training.seconds == 100
     assert [step for step, _ in training.validation] == list(range(100, 901, 100))
     assert len(training.losses["total"]) == 90 and training.losses["certain"][0] == (10, 0.0)
-    assert [one.step for one in training.snapshots] == list(range(100, 901, 100))
+    assert [snapshot.step for snapshot in training.snapshots] == list(range(100, 901, 100))
     assert training.warnings == ("no labeled case has 'Läsion', so it cannot be learned.",)
 
 
@@ -71,12 +71,12 @@ def test_a_resumed_training_counts_its_work_and_not_the_pause(tmp_path):
 
 
 def test_runs_that_did_not_come_so_far_have_no_cases(tmp_path):
-    ended, begun, untouched = plan_runs(
+    ended, started, untouched = plan_runs(
         question_of(scans_in(tmp_path / "scans"), tmp_path / "out", "supervised,coranet,vat")
     )
     worked_through([ended])
-    fail(begun.training())
-    results = read_results([ended, begun, untouched])
+    fail(started.training())
+    results = read_results([ended, started, untouched])
     assert [len(result.cases) for result in results] == [4, 0, 0]
     assert [method.method for method in by_method(results)] == ["supervised"]
 
@@ -106,9 +106,9 @@ def test_methods_are_compared_with_supervised_on_as_many_labels(methods):
     table = {(method.method, method.labeled): method for method in methods}
     assert table["supervised", 3].difference is None
     for labeled in (3, None):
-        low, ours, high = (table[name, labeled] for name in ("supervised", "coranet", "fully_supervised"))
-        assert ours.difference.mean == pytest.approx(0.06)
-        assert ours.closed == pytest.approx((ours.figure() - low.figure()) / (high.figure() - low.figure()))
+        low, own, high = (table[name, labeled] for name in ("supervised", "coranet", "fully_supervised"))
+        assert own.difference.mean == pytest.approx(0.06)
+        assert own.closed == pytest.approx((own.figure() - low.figure()) / (high.figure() - low.figure()))
         assert (low.closed, high.closed) == (0, 1)
 
 

@@ -185,18 +185,18 @@ def test_a_start_that_fails_leaves_no_process_behind(tasks):
 
 
 def test_a_process_is_started_by_the_path_of_the_engine_in_a_group_of_its_own(tasks, monkeypatch):
-    asked = {}
+    requests = {}
 
     def popen(command, **options):
-        asked.update(options, command=command)
+        requests.update(options, command=command)
         return EndedProcess()
 
     monkeypatch.setattr(subprocess, "Popen", popen)
     start_on_job(tasks[0].job, True)
-    assert asked["command"][0] == sys.executable and asked["command"][1].endswith("__main__.py")
-    assert asked["command"][2:] == ["run", str(tasks[0].job.folder), "--resume"]
-    assert asked["stderr"] is subprocess.STDOUT and asked["stdout"].name == str(tasks[0].job.log_path)
-    assert asked.get("start_new_session") or asked.get("creationflags")
+    assert requests["command"][0] == sys.executable and requests["command"][1].endswith("__main__.py")
+    assert requests["command"][2:] == ["run", str(tasks[0].job.folder), "--resume"]
+    assert requests["stderr"] is subprocess.STDOUT and requests["stdout"].name == str(tasks[0].job.log_path)
+    assert requests.get("start_new_session") or requests.get("creationflags")
 
 
 def test_python_that_cannot_be_started_is_said(tasks, monkeypatch):

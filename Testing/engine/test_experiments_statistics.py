@@ -16,10 +16,10 @@ def test_what_is_not_known_is_left_out():
 
 
 def test_a_difference_is_paired_by_case_and_seed():
-    ours = {("a", 0): 0.9, ("a", 1): 0.8, ("b", 0): 0.5, ("c", 0): 0.1, ("d", 0): None}
-    theirs = {("a", 0): 0.7, ("a", 1): 0.7, ("b", 0): 0.6, ("d", 0): 0.3, ("e", 0): 0.3}
+    own = {("a", 0): 0.9, ("a", 1): 0.8, ("b", 0): 0.5, ("c", 0): 0.1, ("d", 0): None}
+    other = {("a", 0): 0.7, ("a", 1): 0.7, ("b", 0): 0.6, ("d", 0): 0.3, ("e", 0): 0.3}
     # a: mean of 0.2 and 0.1; b: -0.1; the others have no partner.
-    difference = paired_difference(ours, theirs)
+    difference = paired_difference(own, other)
     assert difference.mean == pytest.approx((0.15 - 0.1) / 2)
     assert (difference.low, difference.high) == (pytest.approx(-0.1), pytest.approx(0.15))
 
@@ -34,12 +34,12 @@ def test_the_interval_is_that_of_all_resamples():
 
 def test_the_interval_is_always_the_same_and_turns_round_with_the_methods():
     rng = np.random.default_rng(0)
-    one, other = ({(str(case), 0): float(rng.random()) for case in range(9)} for _ in range(2))
-    there, back = paired_difference(one, other), paired_difference(other, one)
-    assert there == paired_difference(one, other)
+    first, second = ({(str(case), 0): float(rng.random()) for case in range(9)} for _ in range(2))
+    there, back = paired_difference(first, second), paired_difference(second, first)
+    assert there == paired_difference(first, second)
     assert there.mean == pytest.approx(-back.mean)
     assert there.low == pytest.approx(-back.high, abs=0.01)
-    same = paired_difference(one, one)
+    same = paired_difference(first, first)
     assert tuple(same) == (0, 0, 0)
 
 

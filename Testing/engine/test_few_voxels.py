@@ -37,7 +37,7 @@ def measured(cases):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "spacing", "said"),
+    ("sizes", "spacing", "message"),
     [
         ((200, 300), (1.0, 1.25, 2.0), None),
         ((200, 300), (2.0, 2.5, 4.0), "in 1 of 2 cases"),  # an eighth of 200 is 25
@@ -50,10 +50,12 @@ def measured(cases):
     ],
     ids=str,
 )
-def test_what_is_small_is_named(tmp_path, sizes, spacing, said):
-    told = [event.message for event in few_voxels(measured(cases_of(tmp_path, *sizes)), LABELS[1:], _recipe(spacing))]
-    assert len(told) == (said is not None)
-    assert said is None or ("'lesion' is less than 27 voxels large" in told[0] and said in told[0])
+def test_what_is_small_is_named(tmp_path, sizes, spacing, message):
+    messages = [
+        event.message for event in few_voxels(measured(cases_of(tmp_path, *sizes)), LABELS[1:], _recipe(spacing))
+    ]
+    assert len(messages) == (message is not None)
+    assert message is None or ("'lesion' is less than 27 voxels large" in messages[0] and message in messages[0])
 
 
 def test_sizes_that_are_fixed_count_as_what_they_come_to(tmp_path):

@@ -21,11 +21,11 @@ from coranet.training.folds import (
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_each_case_is_left_out_once_and_none_of_the_trainings_leaves_all_out(count, folds, seed):
     names = [f"case{number}" for number in range(count)]
-    made = folds_of(names, seed)
-    assert len(made) == folds
-    assert sorted(name for fold in made for name in fold) == (sorted(names) if folds else [])
-    assert all(len(fold) < count for fold in made)
-    assert max(map(len, made), default=0) - min(map(len, made), default=0) <= 1
+    folds_made = folds_of(names, seed)
+    assert len(folds_made) == folds
+    assert sorted(name for fold in folds_made for name in fold) == (sorted(names) if folds else [])
+    assert all(len(fold) < count for fold in folds_made)
+    assert max(map(len, folds_made), default=0) - min(map(len, folds_made), default=0) <= 1
 
 
 def test_the_folds_depend_on_names_and_seed_alone():

@@ -53,9 +53,9 @@ def test_a_disk_without_room_is_told_by_a_real_process(a_phantom_set, tmp_path, 
     job = training_job(tmp_path / "job", a_phantom_set)
     with open(job.log_path, "wb") as log:
         log.write(b" " * 200)
-    words = ["train", str(a_phantom_set), "--output", str(job.folder), "--resume"]
+    args = ["train", str(a_phantom_set), "--output", str(job.folder), "--resume"]
     answer = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(limit), str(ENGINE), *words],
+        [sys.executable, "-c", LIMITED, str(limit), str(ENGINE), *args],
         env=environment(), capture_output=True, text=True, encoding="utf-8", check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert answer.returncode == 7

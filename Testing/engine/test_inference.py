@@ -69,17 +69,17 @@ def many_rows(device: Device, count: int):
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_scan_smaller_than_the_patch_lies_in_the_middle_of_its_padding(a_cpu, channels):
-    seen = []
+    inputs = []
 
     class Watching(PointwiseHeads):
         def forward(self, images: torch.Tensor) -> HeadLogits:
-            seen.append(images)
+            inputs.append(images)
             return super().forward(images[:, :1])
 
     image = a_scan((4, 8, 5), channels)
     window(a_cpu).logits(Watching(), image, [PADDING, PADDING - 1][:channels])
-    padded = seen[0][0]
-    assert len(seen) == 1 and padded.shape == (channels, 6, 8, 10)
+    padded = inputs[0][0]
+    assert len(inputs) == 1 and padded.shape == (channels, 6, 8, 10)
     assert torch.equal(padded[:, 1:5, :, 2:7], image)
     for number in range(channels):
         assert (padded[number] == PADDING - number).sum() == 6 * 8 * 10 - image[0].numel()
@@ -91,8 +91,8 @@ def test_a_scan_of_one_patch_gives_what_the_network_gives(a_cpu, a_tiny_architec
     logits = SlidingWindow.of(a_tiny_architecture, InferenceConfig(), a_cpu).logits(network, image, [0.0])
     with torch.no_grad():
         expected = network(image[None])
-    for head, wanted in zip(logits, expected, strict=True):
-        torch.testing.assert_close(head, wanted[0], atol=1e-4, rtol=1e-4)
+    for head, target in zip(logits, expected, strict=True):
+        torch.testing.assert_close(head, target[0], atol=1e-4, rtol=1e-4)
 
 
 def test_the_number_of_windows_at_once_changes_nothing(a_cpu, a_tiny_architecture):
@@ -102,8 +102,8 @@ def test_the_number_of_windows_at_once_changes_nothing(a_cpu, a_tiny_architectur
         SlidingWindow.of(a_tiny_architecture, InferenceConfig(window_batch=batch), a_cpu).logits(network, image, [0.0])
         for batch in (1, 3)
     ]
-    for one, three in zip(*results, strict=True):
-        torch.testing.assert_close(one, three, atol=1e-4, rtol=1e-4)
+    for result, three in zip(*results, strict=True):
+        torch.testing.assert_close(result, three, atol=1e-4, rtol=1e-4)
 
 
 def test_logits_carry_no_gradient(a_cpu, a_tiny_architecture):
@@ -144,7 +144,7 @@ def test_a_stop_between_the_layers_of_a_network_stops_and_leaves_the_network_as_
     with pytest.raises(JobCancelled):
         replace(windows, before_window=stop).logits(network, image, [0.0])
     assert shares == [0.0] * (layer + 1)
-    assert not any(one._forward_pre_hooks for one in network.modules())
+    assert not any(module._forward_pre_hooks for module in network.modules())
     for head, again in zip(expected, windows.logits(network, image, [0.0]), strict=True):
         torch.testing.assert_close(head, again, rtol=0, atol=0)
 
@@ -152,9 +152,9 @@ def test_a_stop_between_the_layers_of_a_network_stops_and_leaves_the_network_as_
 def slices_of(axis: int) -> Architecture:
     """A 2D network for slices of 8 x 12 voxels across an axis."""
 
-    def around(one: int, first: int, second: int) -> tuple[int, int, int]:
+    def around(along_axis: int, first: int, second: int) -> tuple[int, int, int]:
         size = [first, second]
-        size.insert(axis, one)
+        size.insert(axis, along_axis)
         return tuple(size)
 
     strides, kernels = (around(1, 2, 2),), (around(1, 3, 3),) * 2
@@ -168,11 +168,11 @@ def test_a_network_of_slices_sees_each_slice_by_itself(a_cpu, axis):
     image = a_scan(tuple(7 if count == 1 else count for count in architecture.patch_size_kji))
     together = SlidingWindow.of(architecture, InferenceConfig(), a_cpu).logits(network, image, [PADDING])
     for number in range(7):
-        one = image.narrow(axis + 1, number, 1)
+        single = image.narrow(axis + 1, number, 1)
         with torch.no_grad():
-            alone = network(one[None])
-        for head, wanted in zip(together, alone, strict=True):
-            torch.testing.assert_close(head.narrow(axis + 1, number, 1), wanted[0], atol=1e-4, rtol=1e-4)
+            alone = network(single[None])
+        for head, expected in zip(together, alone, strict=True):
+            torch.testing.assert_close(head.narrow(axis + 1, number, 1), expected[0], atol=1e-4, rtol=1e-4)
 
 
 def networks_that_grow(architecture: Architecture) -> tuple[Architecture, CoraNet]:
@@ -194,8 +194,8 @@ def test_batch_normalization_sees_windows_larger_than_the_patch(a_cpu, a_tiny_ar
     assert sliding.cover(image.shape[1:]).count == 1
     with torch.no_grad():
         expected = network(image[None])
-    for head, wanted in zip(sliding.logits(network, image, [0.0]), expected, strict=True):
-        torch.testing.assert_close(head, wanted[0], atol=1e-4, rtol=1e-4)
+    for head, target in zip(sliding.logits(network, image, [0.0]), expected, strict=True):
+        torch.testing.assert_close(head, target[0], atol=1e-4, rtol=1e-4)
 
 
 def test_instance_normalization_sees_windows_of_the_size_of_the_patch(a_cpu, a_tiny_architecture):

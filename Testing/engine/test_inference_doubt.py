@@ -76,9 +76,9 @@ def test_the_uncertain_region_is_as_large_as_the_model_says_and_where_the_heads_
     assert segmenter.dial == Dial(None, size)
     is_uncertain = result.uncertainty >= np.float32(uncertainty_threshold(found.caution))
     # The region holds as many voxels as the model says, or all in which an error is possible.
-    wanted = min(size * found.doubt.usual_voxels, np.count_nonzero(result.uncertainty))
+    expected = min(size * found.doubt.usual_voxels, np.count_nonzero(result.uncertainty))
     rest = result.uncertainty > result.uncertainty[is_uncertain].min()
-    assert np.count_nonzero(rest) < wanted <= np.count_nonzero(is_uncertain)
+    assert np.count_nonzero(rest) < expected <= np.count_nonzero(is_uncertain)
     assert np.array_equal(result.uncertain == 1, is_uncertain)
     assert np.array_equal(result.conservative != result.radical, is_uncertain)
     assert np.array_equal(result.conservative[~is_uncertain], result.segmentation[~is_uncertain])
@@ -115,11 +115,13 @@ def test_a_result_says_its_promises(a_model, an_oblique_scan, a_reporter, tmp_pa
     result = files.read_result()
     doubt = files.doubt(result)
     assert (doubt.doubt, doubt.tolerance_mm) == ("error_model", 1.5)
-    assert [one.share for one in doubt.promises] == [0.8, 0.9, 0.95]
-    assert [one.promised for one in doubt.promises] == pytest.approx([0.7, 0.7667, 0.8], abs=1e-4)  # of five cases
+    assert [promise.share for promise in doubt.promises] == [0.8, 0.9, 0.95]
+    assert [promise.promised for promise in doubt.promises] == pytest.approx(
+        [0.7, 0.7667, 0.8], abs=1e-4
+    )  # of five cases
     first = doubt.promises[0]
     assert first.caution == result["caution"] and first.flagged_ml == pytest.approx(result["uncertain_ml"])
-    flagged = [one.flagged_ml for one in doubt.promises]
+    flagged = [promise.flagged_ml for promise in doubt.promises]
     assert flagged == sorted(flagged)
     for name, (low, high) in first.volume_bounds_ml.items():
         assert low <= result["volumes_ml"][name]["segmentation"] <= high
@@ -217,9 +219,9 @@ def test_the_dial_goes_with_the_case_unless_it_is_set():
 
 
 def test_figures_of_boxes_are_those_of_the_scan():
-    one = CaseFigures((0.9, 0.5), (30.0, 1.0), (3.0, 0.5), (1.0,) * 5)
-    other = CaseFigures((0.6, 0.5), (10.0, 1.0), (2.0, 0.5), (2.0,) * 5)
-    both = joined([one, other])
+    first = CaseFigures((0.9, 0.5), (30.0, 1.0), (3.0, 0.5), (1.0,) * 5)
+    second = CaseFigures((0.6, 0.5), (10.0, 1.0), (2.0, 0.5), (2.0,) * 5)
+    both = joined([first, second])
     assert both.volume_ml == (40.0, 2.0) and both.doubtful_ml == (5.0, 1.0)
-    assert both.expected_dice == pytest.approx((0.825, 0.5)) and both.traits == one.traits
-    assert joined([one]) is one
+    assert both.expected_dice == pytest.approx((0.825, 0.5)) and both.traits == first.traits
+    assert joined([first]) is first

@@ -45,7 +45,9 @@ class Recorded:
     @property
     def verbs(self) -> list[str]:
         """What each command is about."""
-        return ["pip" if "--target" in one else " ".join(one[1:3]).partition(" --")[0] for one in self.commands]
+        return [
+            "pip" if "--target" in command else " ".join(command[1:3]).partition(" --")[0] for command in self.commands
+        ]
 
 
 @pytest.fixture
@@ -210,23 +212,23 @@ def test_what_slicer_installs_is_what_the_engine_asks_for():
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[Installation]:
+def requests(monkeypatch) -> list[Installation]:
     given: list[Installation] = []
     monkeypatch.setattr(installation, "install", given.append)
     return given
 
 
-def test_without_arguments_it_installs_what_is_missing(asked, monkeypatch):
+def test_without_arguments_it_installs_what_is_missing(requests, monkeypatch):
     assert main(["install"]) == 0
     monkeypatch.setattr(installation, "installed_version", lambda name: "1.0" if name != "monai" else "")
     assert main(["install"]) == 0
-    assert [one.packages for one in asked] == [(), ("monai",)]
+    assert [request.packages for request in requests] == [(), ("monai",)]
 
 
-def test_its_arguments(asked):
+def test_its_arguments(requests):
     assert main(["install", "monai", "--python=/p", "--anew"]) == 0
     assert main(["install", "--environment=/own", "--wheels=/w", "--anew"]) == 0
-    assert asked == [
+    assert requests == [
         Installation(("monai",), None, "/p", True),
         Installation((), Path("/own").absolute(), sys.executable, True, Path("/w").absolute()),
     ]
@@ -242,9 +244,9 @@ def test_its_arguments(asked):
         (["--python=/p"], "--anew and --python need PACKAGE or --environment"),
     ],
 )
-def test_arguments_that_contradict_each_other_are_refused(asked, capsys, args, message):
+def test_arguments_that_contradict_each_other_are_refused(requests, capsys, args, message):
     assert main(["install", *args]) == 2
-    assert message in capsys.readouterr().err and asked == []
+    assert message in capsys.readouterr().err and requests == []
 
 
 # -- a real uv

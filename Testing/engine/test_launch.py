@@ -52,7 +52,7 @@ def with_graphics_cards(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted", "there", "expected"),
+    ("kind", "requested", "there", "expected"),
     [
         ("auto", 1, 3, 1),
         ("auto", 0, 3, 3),
@@ -66,10 +66,10 @@ def with_graphics_cards(monkeypatch):
     ],
 )
 def test_a_team_has_a_process_for_each_graphics_card_or_as_many_as_asked_for(
-    with_graphics_cards, kind, wanted, there, expected
+    with_graphics_cards, kind, requested, there, expected
 ):
     with_graphics_cards(there)
-    assert launch.team_size(MachineConfig(device=kind), wanted) == expected
+    assert launch.team_size(MachineConfig(device=kind), requested) == expected
 
 
 def test_more_graphics_cards_than_there_are_is_an_error(with_graphics_cards):

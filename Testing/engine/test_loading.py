@@ -71,11 +71,12 @@ def test_batches_have_the_shapes_and_types_of_the_contract(a_loader, patch):
 
 
 def test_a_second_view_is_changed_in_another_way_and_leaves_the_rest_as_it_is(a_loader):
-    one, two, again = (a_loader(a_sampler()).unlabeled(3, views) for views in (1, 2, 2))
-    assert one.second_images is None and torch.equal(two.second_images, again.second_images)
-    assert torch.equal(one.student_images, two.student_images) and torch.equal(one.teacher_images, two.teacher_images)
-    assert two.second_images.shape == two.student_images.shape
-    assert not torch.allclose(two.second_images, two.student_images)
+    single, double, again = (a_loader(a_sampler()).unlabeled(3, views) for views in (1, 2, 2))
+    assert single.second_images is None and torch.equal(double.second_images, again.second_images)
+    assert torch.equal(single.student_images, double.student_images)
+    assert torch.equal(single.teacher_images, double.teacher_images)
+    assert double.second_images.shape == double.student_images.shape
+    assert not torch.allclose(double.second_images, double.student_images)
 
 
 @pytest.mark.parametrize("kind", ["labeled", "unlabeled"])
@@ -102,8 +103,8 @@ def test_two_processes_together_give_the_batch_of_one(a_loader):
         for kind in ("labeled", "unlabeled"):
             expected = getattr(whole, kind)(step)[:2]
             found = zip(*(getattr(part, kind)(step)[:2] for part in parts), strict=True)
-            for one, both in zip(expected, found, strict=True):
-                torch.testing.assert_close(torch.cat(both), one, atol=1e-6, rtol=1e-6)
+            for alone, both in zip(expected, found, strict=True):
+                torch.testing.assert_close(torch.cat(both), alone, atol=1e-6, rtol=1e-6)
 
 
 def test_two_processes_exchange_the_boxes_that_one_would(a_loader):
@@ -175,7 +176,9 @@ def test_boxes_are_drawn_for_the_student_and_exchanged_by_nobody_yet(a_loader, k
 def test_boxes_fit_the_batches_also_after_they_have_become_smaller(a_loader):
     loader = a_loader(a_sampler(mixing=("labeled", 1.0)), sizes=(4, 4))
     for size in (4, 2, 1):
-        assert [one[:2] for one in loader.unlabeled(0).mixing.exchanges] == [(i, size + i) for i in range(size)]
+        assert [exchange[:2] for exchange in loader.unlabeled(0).mixing.exchanges] == [
+            (i, size + i) for i in range(size)
+        ]
         loader.batch_sizes = (size // 2, size // 2)
 
 
@@ -184,7 +187,7 @@ def test_autocast_around_it_does_not_round_the_patches(a_loader):
     exact = [part for step in range(4) for part in (*loader.labeled(step)[:2], *loader.unlabeled(step)[:2])]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = [part for step in range(4) for part in (*loader.labeled(step)[:2], *loader.unlabeled(step)[:2])]
-    assert all(torch.equal(one, other) for one, other in zip(exact, inside, strict=True))
+    assert all(torch.equal(first, second) for first, second in zip(exact, inside, strict=True))
 
 
 def test_smaller_batches_from_the_next_step_on(a_loader):
@@ -197,14 +200,14 @@ def test_smaller_batches_from_the_next_step_on(a_loader):
 
 def test_one_step_is_cut_ahead_and_no_more(a_loader):
     sampler = a_sampler()
-    asked = []
+    requests = []
     cut = sampler.labeled
-    sampler.labeled = lambda cases, step, *rest: (asked.append(step), cut(cases, step, *rest))[1]
+    sampler.labeled = lambda cases, step, *rest: (requests.append(step), cut(cases, step, *rest))[1]
     loader = a_loader(sampler)
     for step in (3, 4, 5):
         loader.labeled(step)
     loader.close()
-    assert asked in ([3, 4, 5], [3, 4, 5, 6])
+    assert requests in ([3, 4, 5], [3, 4, 5, 6])
 
 
 @pytest.mark.parametrize("kind", ["labeled", "unlabeled"])
@@ -243,18 +246,18 @@ def test_what_is_known_is_turned_with_the_labels(a_cpu, patch):
         Loader(a_sampler(patch=patch), [partial], [partial], (2, 2), a_cpu) as loader,
         Loader(a_sampler(patch=patch), [case], [case], (2, 2), a_cpu) as plain,
     ):
-        seen = {"labeled": [], "unlabeled": []}
+        received = {"labeled": [], "unlabeled": []}
         for step in range(10):
             batches = {"labeled": loader.labeled(step), "unlabeled": loader.unlabeled(step)}
             for kind, batch in batches.items():
                 assert batch.known.dtype == torch.bool and batch.targets.dtype == torch.int64
                 assert batch.known.shape == batch.targets.shape == (2, *patch)
-                seen[kind].append(batch.known.float().mean().item())
+                received[kind].append(batch.known.float().mean().item())
             assert torch.equal(batches["labeled"].known, batches["labeled"].targets == 0)
             # Outside of a scan nobody knows anything of an unlabeled patch.
             assert (batches["unlabeled"].targets[batches["unlabeled"].known] == 0).all()
             assert plain.labeled(step).known is plain.unlabeled(step).targets is plain.unlabeled(step).known is None
-    assert all(0 < sum(shares) < 10 for shares in seen.values())
+    assert all(0 < sum(shares) < 10 for shares in received.values())
 
 
 @pytest.mark.parametrize("patch", [(6, 8, 10), (1, 12, 14)], ids=str)

@@ -66,15 +66,17 @@ def test_each_stage_has_its_steps_and_its_losses(train):
 
 @pytest.mark.parametrize(("method", "expected"), [("coranet", [True] * 2 + [False] * 2), ("supervised", [True] * 4)])
 def test_labeled_patches_exchange_boxes_as_long_as_they_are_alone(train, monkeypatch, method, expected):
-    labeled, seen = Loader.labeled, []
-    monkeypatch.setattr(Loader, "labeled", lambda self, step, mixed: seen.append(mixed) or labeled(self, step, mixed))
+    labeled, received = Loader.labeled, []
+    monkeypatch.setattr(
+        Loader, "labeled", lambda self, step, mixed: received.append(mixed) or labeled(self, step, mixed)
+    )
     train(
         training__pretraining_steps="2",
         training__self_training_steps="2",
         training__pretraining_mixing="labeled",
         training__method=method,
     )
-    assert seen == expected
+    assert received == expected
 
 
 def test_without_unlabeled_scans_training_is_supervised_and_says_so(train):
@@ -171,9 +173,9 @@ def test_what_goes_wrong_is_warned_of_while_there_is_time(train, monkeypatch):
 
     spoil_losses(monkeypatch, see_nothing)
     _, events = train()
-    told = [event.message for event in events(Warned) if event.code == "class_never_predicted"]
-    assert len(told) == 2
-    assert told[0].startswith("class 'organ' was never predicted in 4 steps")
+    messages = [event.message for event in events(Warned) if event.code == "class_never_predicted"]
+    assert len(messages) == 2
+    assert messages[0].startswith("class 'organ' was never predicted in 4 steps")
 
 
 def test_a_validation_case_without_a_class_is_warned_of(train, monkeypatch):

@@ -22,7 +22,7 @@ def test_the_loss_is_the_mean_square_over_all_voxels_and_classes(classes):
     for batch, *where in torch.cartesian_prod(*(torch.arange(size) for size in (2, *SHAPE))).tolist():
         learned = student.heads[(0, 2 + batch, slice(None), *where)].softmax(0)
         taught = teacher.heads[(0, batch, slice(None), *where)].softmax(0)
-        squares += [(one - other).item() ** 2 for one, other in zip(learned, taught, strict=True)]
+        squares += [(first - second).item() ** 2 for first, second in zip(learned, taught, strict=True)]
     assert losses.uncertain.item() == pytest.approx(sum(squares) / len(squares), rel=1e-5)
 
 

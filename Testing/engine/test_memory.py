@@ -33,8 +33,8 @@ def room_for(voxels: float, bytes_per_voxel: float = 1000.0) -> int:
     return int(voxels * bytes_per_voxel * 1.6 / 0.8) + 1600
 
 
-def planned(voxels: float, wished: BatchSizes = TWO_AND_TWO, fixed=AUTOMATIC, patch: int = PATCH):
-    return plan_memory(room_for(voxels), 1000.0, patch, wished, fixed)
+def planned(voxels: float, usual: BatchSizes = TWO_AND_TWO, fixed=AUTOMATIC, patch: int = PATCH):
+    return plan_memory(room_for(voxels), 1000.0, patch, usual, fixed)
 
 
 @pytest.mark.parametrize("architecture", [VOLUMES, SLICES], ids=lambda one: one.backbone)
@@ -122,21 +122,21 @@ def test_batches_that_were_set_stay():
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 1.7, 3.0, 3.99])
-@pytest.mark.parametrize("wished", [BatchSizes(2, 2), BatchSizes(8, 8), BatchSizes(3, 0)])
-def test_what_is_planned_fits(share, wished):
-    plan = planned(share * PATCH, wished)
+@pytest.mark.parametrize("usual", [BatchSizes(2, 2), BatchSizes(8, 8), BatchSizes(3, 0)])
+def test_what_is_planned_fits(share, usual):
+    plan = planned(share * PATCH, usual)
     assert sum(plan.batch_sizes) * plan.patch_voxels <= share * PATCH + 16
-    assert (plan.batch_sizes.unlabeled == 0) == (wished.unlabeled == 0)
+    assert (plan.batch_sizes.unlabeled == 0) == (usual.unlabeled == 0)
 
 
 def test_batches_halve_when_memory_ran_out_until_nothing_is_left_to_halve():
     sizes = BatchSizes(5, 8)
-    seen = []
+    received = []
     with pytest.raises(DeviceError, match=r"single patch; lower data\.patch_voxels"):
         while True:
             sizes, warning = smaller_batches(sizes, step=12)
-            seen.append((*sizes, warning.code))
-    assert seen == [(2, 4, "out_of_memory"), (1, 2, "out_of_memory"), (1, 1, "out_of_memory")]
+            received.append((*sizes, warning.code))
+    assert received == [(2, 4, "out_of_memory"), (1, 2, "out_of_memory"), (1, 1, "out_of_memory")]
 
 
 def test_the_warning_says_step_and_sizes():

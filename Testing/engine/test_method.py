@@ -43,40 +43,40 @@ def test_the_mask_of_all_heads_may_be_empty():
 
 def test_labeled_and_unlabeled_patches_go_through_the_student_in_one_pass():
     labeled, unlabeled = batches_of()
-    seen = []
+    inputs = []
 
     class Watching(VoxelHeads):
         def forward(self, images: torch.Tensor) -> HeadLogits:
-            seen.append(images)
+            inputs.append(images)
             return super().forward(images)
 
     network = Watching(3, seed=0)
     on_labeled, on_unlabeled = student_logits(network, labeled, unlabeled)
-    assert len(seen) == 1
-    for mine, alone in ((on_labeled, network(labeled.images)), (on_unlabeled, network(unlabeled.student_images))):
-        for head, expected in zip(mine, alone, strict=True):
+    assert len(inputs) == 1
+    for own, alone in ((on_labeled, network(labeled.images)), (on_unlabeled, network(unlabeled.student_images))):
+        for head, expected in zip(own, alone, strict=True):
             torch.testing.assert_close(head, expected)
 
 
 def test_the_student_sees_exchanged_boxes_and_its_answers_come_back_to_their_voxels():
     labeled, unlabeled = batches_of()
     box = (slice(0, 1), slice(1, 3), slice(0, 4))
-    seen = []
+    inputs = []
 
     class Watching(VoxelHeads):
         def forward(self, images: torch.Tensor) -> HeadLogits:
-            seen.append(images)
+            inputs.append(images)
             return super().forward(images)
 
     network = Watching(3, seed=0)
     exchanged = student_logits(network, labeled, unlabeled._replace(mixing=Mixing(((0, 3, box),))))
     plain = student_logits(network, labeled, unlabeled)
-    mixed, unmixed = seen
+    mixed, unmixed = inputs
     assert torch.equal(mixed[(0, 0, *box)], unlabeled.student_images[(1, 0, *box)])
     assert torch.equal(mixed[(3, 0, *box)], labeled.images[(0, 0, *box)])
     assert torch.equal(mixed[1:3], unmixed[1:3]) and (mixed != unmixed).sum() == 2 * 8
-    for one, other in zip((*exchanged[0], *exchanged[1]), (*plain[0], *plain[1]), strict=True):
-        assert torch.equal(one, other)
+    for first, second in zip((*exchanged[0], *exchanged[1]), (*plain[0], *plain[1]), strict=True):
+        assert torch.equal(first, second)
 
 
 class LeftNeighbours(VoxelHeads):
@@ -91,24 +91,26 @@ def test_a_network_with_context_answers_differently_at_the_edges_of_the_box_alon
     labeled, unlabeled = batches_of()
     mixing = Mixing(((*pair, (slice(0, 1), slice(1, 3), slice(1, 3))),))
     network = LeftNeighbours(3, seed=0)
-    exchanged, plain = (student_logits(network, labeled, unlabeled._replace(mixing=one)) for one in (mixing, None))
+    exchanged, plain = (student_logits(network, labeled, unlabeled._replace(mixing=first)) for first in (mixing, None))
     is_edge = torch.zeros(4, *SHAPE, dtype=torch.bool)
     # The first voxels of the box, and those that follow on it.
     is_edge[list(pair), 0, 1:3, 1::2] = True
     for head in range(3):
-        one, other = (
+        first, second = (
             torch.cat([on_labeled[head], on_unlabeled[head]]) for on_labeled, on_unlabeled in (exchanged, plain)
         )
-        assert torch.equal((one != other).any(1), is_edge)
+        assert torch.equal((first != second).any(1), is_edge)
 
 
 def test_patches_exchanged_as_a_whole_change_nothing_for_any_network():
     labeled, unlabeled = batches_of()
     everything = Mixing(((0, 3, (slice(0, 2), slice(0, 3), slice(0, 4))),))
     network = LeftNeighbours(3, seed=0)
-    exchanged, plain = (student_logits(network, labeled, unlabeled._replace(mixing=one)) for one in (everything, None))
-    for one, other in zip((*exchanged[0], *exchanged[1]), (*plain[0], *plain[1]), strict=True):
-        assert torch.equal(one, other)
+    exchanged, plain = (
+        student_logits(network, labeled, unlabeled._replace(mixing=exchanges)) for exchanges in (everything, None)
+    )
+    for first, second in zip((*exchanged[0], *exchanged[1]), (*plain[0], *plain[1]), strict=True):
+        assert torch.equal(first, second)
 
 
 def test_gradients_flow_through_the_exchange_to_the_network_and_to_the_voxels():

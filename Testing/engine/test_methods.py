@@ -186,7 +186,7 @@ def losses_and_gradients(
 
 def same(first, second) -> bool:
     pairs = zip([first[0].total, *first[1]], [second[0].total, *second[1]], strict=True)
-    return all(one is other is None or torch.equal(one, other) for one, other in pairs)
+    return all(first is second is None or torch.equal(first, second) for first, second in pairs)
 
 
 @pytest.mark.parametrize("pretrain", [True, False], ids=["pretraining", "self-training"])
@@ -241,8 +241,8 @@ def test_unlabeled_patches_of_which_nothing_is_known_are_unlabeled_as_ever(name)
     nowhere = torch.zeros_like(KNOWN)
     plain, masked = losses_and_gradients(name), losses_and_gradients(name, truth=(nowhere.long(), nowhere))
     torch.testing.assert_close(masked[0].total, plain[0].total)
-    for one, other in zip(masked[1], plain[1], strict=True):
-        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    for first, second in zip(masked[1], plain[1], strict=True):
+        torch.testing.assert_close(first, second, atol=1e-6, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", each())
@@ -273,8 +273,8 @@ def test_the_student_goes_towards_the_known_labels(name):
             optimizer.zero_grad()
             method.self_train(networks, labeled, unlabeled, 1.0).total.backward()
             optimizer.step()
-        said = networks.student(unlabeled.student_images).segmentation.argmax(1)
-        hits.append((said == truth)[KNOWN].float().mean().item())
+        predicted = networks.student(unlabeled.student_images).segmentation.argmax(1)
+        hits.append((predicted == truth)[KNOWN].float().mean().item())
     assert hits[0] > hits[1] + 0.02
 
 
@@ -295,8 +295,8 @@ def test_where_all_labels_are_known_no_teacher_is_heard(name):
         assert losses.pseudo_labels is None or not losses.pseudo_labels.any()
         assert not losses.uncertain_share
         results.append((losses.total, student.slope.grad))
-    for one, other in zip(*results, strict=True):
-        assert torch.equal(one, other)
+    for first, second in zip(*results, strict=True):
+        assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("name", each(set(NAMES) - {"advnet", "vat", "supervised"}))
@@ -317,8 +317,8 @@ def test_what_a_teacher_sees_where_labels_are_known_has_no_influence(name):
             1.0,
         )
         totals.append((losses.total, losses.certain, losses.uncertain, losses.uncertain_share))
-    for one, other in zip(*totals, strict=True):
-        assert one is other is None or one.item() == pytest.approx(other.item(), rel=1e-5)
+    for first, second in zip(*totals, strict=True):
+        assert first is second is None or first.item() == pytest.approx(second.item(), rel=1e-5)
 
 
 # Virtual adversarial training has no teacher; the others do not hear its part of the loss.
@@ -326,7 +326,7 @@ def test_what_a_teacher_sees_where_labels_are_known_has_no_influence(name):
 def test_the_more_known_labels_count_the_less_a_teacher_is_heard(name):
     differences = []
     for weight in (0.01, 5.0, 1000.0):
-        said = []
+        values = []
         for seed in (1, 2):
             method = METHODS[name](TINY, replace(CONFIG, reviewed_weight=weight))
             if name == "umct":
@@ -339,7 +339,7 @@ def test_the_more_known_labels_count_the_less_a_teacher_is_heard(name):
             unlabeled = unlabeled._replace(targets=labeled.targets, known=KNOWN)
             torch.manual_seed(4)
             losses = method.self_train(Networks(student, teacher, teacher), labeled, unlabeled, 1.0)
-            said.append((losses.certain if losses.certain is not None else losses.uncertain).item())
-        differences.append(abs(said[0] - said[1]))
+            values.append((losses.certain if losses.certain is not None else losses.uncertain).item())
+        differences.append(abs(values[0] - values[1]))
     assert differences[0] > 2 * differences[1] > 2 * differences[2]
     assert differences[2] < 0.05 * differences[0]

@@ -38,8 +38,8 @@ def test_the_mean_is_that_of_a_loop_over_all_mirror_images(axes):
         flipped = [2 + axis for axis, chosen in zip(axes, is_mirrored, strict=True) if chosen]
         for total, head in zip(expected, network(images.flip(flipped)), strict=True):
             total += head.flip(flipped) / 2 ** len(axes)
-    for found, wanted in zip(MirrorMean(network, axes)(images), expected, strict=True):
-        torch.testing.assert_close(found, wanted)
+    for found, target in zip(MirrorMean(network, axes)(images), expected, strict=True):
+        torch.testing.assert_close(found, target)
 
 
 def test_the_mean_of_a_mirrored_scan_is_the_mirrored_mean():

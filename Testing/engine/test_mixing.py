@@ -20,10 +20,10 @@ def numbered(count, size=SIZE, dtype=torch.float32) -> torch.Tensor:
 
 
 def test_boxes_are_exchanged_within_pairs_and_nowhere_else():
-    one = mixing()
+    exchange = mixing()
     values = numbered(6)
-    result = one.apply(values)
-    for (first, second, box), pair in zip(one.exchanges, PAIRS, strict=True):
+    result = exchange.apply(values)
+    for (first, second, box), pair in zip(exchange.exchanges, PAIRS, strict=True):
         assert (first, second) == pair
         is_inside = torch.zeros(SIZE, dtype=torch.bool)
         is_inside[box] = True
@@ -62,15 +62,15 @@ def test_gradients_go_where_the_values_came_from():
 
 @pytest.mark.parametrize("size", [(16, 18, 20), (1, 30, 32), (30, 1, 32)], ids=str)
 def test_boxes_hold_a_tenth_to_a_half_of_the_patch_and_reach_all_of_it(size):
-    shares, seen = [], torch.zeros(size)
+    shares, covered = [], torch.zeros(size)
     for seed in range(100):
         ((_, _, box),) = mixing(((0, 1),), size, seed).exchanges
-        seen[box] += 1
-        shares.append(seen[box].numel() / seen.numel())
+        covered[box] += 1
+        shares.append(covered[box].numel() / covered.numel())
     assert 0.08 < min(shares) < 0.16 and 0.44 < max(shares) < 0.55
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
-        assert (seen.amax(others) > 0).all()
+        assert (covered.amax(others) > 0).all()
 
 
 @pytest.mark.parametrize("size", [(1, 1, 1), (1, 1, 8), (2, 1, 3)], ids=str)

@@ -27,7 +27,7 @@ def a_card(**known) -> ModelCard:
     return ModelCard(Path("m"), PACKAGE.labels, (1.0, 1.0, 1.0), **known)
 
 
-def asked(**settings) -> SegmentConfig:
+def config_of(**settings) -> SegmentConfig:
     return SegmentConfig("m", inference=InferenceConfig(**settings))
 
 
@@ -42,38 +42,38 @@ def asked(**settings) -> SegmentConfig:
     ],
 )
 def test_the_dial_is_as_asked_else_by_the_error_model_else_as_the_heads_were_trained(settings, card, expected):
-    assert dial_of(asked(**settings), PACKAGE, card) == expected
+    assert dial_of(config_of(**settings), PACKAGE, card) == expected
 
 
 @pytest.mark.parametrize(
-    ("settings", "card", "error", "words"),
+    ("settings", "card", "error", "message"),
     [
         ({"error_coverage": 0.9}, None, ModelError, "no error model in use that knows where 90 % of the errors are"),
         ({"error_coverage": 0.9}, KNOWS_80, ModelError, "leave inference.error_coverage out"),
         ({"error_coverage": 0.9, "caution": 1.0}, KNOWS_80, ConfigError, "leave one of them out"),
     ],
 )
-def test_a_share_of_the_errors_that_nobody_knows_is_refused(settings, card, error, words):
-    with pytest.raises(error, match=words):
-        dial_of(asked(**settings), PACKAGE, card)
+def test_a_share_of_the_errors_that_nobody_knows_is_refused(settings, card, error, message):
+    with pytest.raises(error, match=message):
+        dial_of(config_of(**settings), PACKAGE, card)
 
 
 def test_only_axes_that_were_mirrored_in_training_are_and_none_across_single_slices():
     card = a_card(mirrored_axes=("L", "S"))
-    assert mirrored_axes_of(asked(), PACKAGE, card) == ()
-    assert mirrored_axes_of(asked(mirroring="on"), PACKAGE, card) == (2,)
+    assert mirrored_axes_of(config_of(), PACKAGE, card) == ()
+    assert mirrored_axes_of(config_of(mirroring="on"), PACKAGE, card) == (2,)
     with pytest.raises(ModelError, match="trained without mirrored patches"):
-        mirrored_axes_of(asked(mirroring="on"), PACKAGE, a_card())
+        mirrored_axes_of(config_of(mirroring="on"), PACKAGE, a_card())
 
 
 def test_components_are_those_of_the_training_unless_somebody_says_so():
     card = a_card(single_component=("b",), hangs_together=True)
-    assert kept_components(asked(), PACKAGE, card) == KeptComponents((2, 5), (5,), True)
-    assert kept_components(asked(largest_component="on"), PACKAGE, card) == KeptComponents((2, 5), (2, 5))
-    assert kept_components(asked(largest_component="off"), PACKAGE, card) == KeptComponents((2, 5))
+    assert kept_components(config_of(), PACKAGE, card) == KeptComponents((2, 5), (5,), True)
+    assert kept_components(config_of(largest_component="on"), PACKAGE, card) == KeptComponents((2, 5), (2, 5))
+    assert kept_components(config_of(largest_component="off"), PACKAGE, card) == KeptComponents((2, 5))
 
 
 def test_the_heads_alone_need_no_error_model(tmp_path):
     nowhere = SimpleNamespace(folder=tmp_path)
-    assert error_model_in_use(asked(doubt="heads"), nowhere) is None
+    assert error_model_in_use(config_of(doubt="heads"), nowhere) is None
     assert error_model_in_use(SegmentConfig("m", compare_uncertainties=True), nowhere) is None

@@ -158,7 +158,7 @@ def test_what_is_asked_for_is_planned_and_can_be_built(backbone, decoders):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "size", "spacing", "words"),
+    ("backbone", "size", "spacing", "text"),
     [
         ("auto", (9, 64, 64), (10.0, 2.5, 2.5), "2D U-Net: slices are 10 mm apart, 4 times the 2.5 mm within them, "
          "and there are 9 of them"),
@@ -169,5 +169,5 @@ def test_what_is_asked_for_is_planned_and_can_be_built(backbone, decoders):
         ("resnet18", (9, 64, 64), (10.0, 2.5, 2.5), "3D ResNet-18: it was asked for"),
     ],
 )  # fmt: skip
-def test_the_reason_is_given_in_words(backbone, size, spacing, words):
-    assert backbone_reason(NetworkConfig(backbone=backbone), size, spacing) == words
+def test_the_reason_is_given_in_words(backbone, size, spacing, text):
+    assert backbone_reason(NetworkConfig(backbone=backbone), size, spacing) == text

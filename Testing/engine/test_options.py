@@ -68,13 +68,13 @@ def scene(tmp_path, a_phantom_set, a_trained_job, monkeypatch) -> Scene:
     monkeypatch.setattr("coranet.training.dry_run.planned", lambda config, datalist: [str(config)] + [str(datalist)])
     monkeypatch.setattr("coranet.phantoms.write_phantom_set", lambda folder, phantoms: note((folder, phantoms)))
     monkeypatch.setattr(experiments, "_work", lambda runs, jobs, around: note((repr(runs), jobs)) or [])
-    monkeypatch.setattr(experiments, "_write", lambda runs, question, words: note(words))
+    monkeypatch.setattr(experiments, "_write", lambda runs, question, args: note(args))
     monkeypatch.setattr(installation, "install", lambda installation: note(installation))
     monkeypatch.setattr(doctor, "examine", lambda: doctor.Health({"a": 1}, []))
     monkeypatch.setattr("coranet.regions.files.find_predictions", lambda folder: [Path(folder)])
     monkeypatch.setattr("coranet.regions.files.make_regions", lambda files, *more: note((files, *more)) or stop())
     monkeypatch.setattr(
-        "coranet.reports.reported_case.reported_cases", lambda found, wanted: note((found, wanted)) or []
+        "coranet.reports.reported_case.reported_cases", lambda found, expected: note((found, expected)) or []
     )
     monkeypatch.setattr("coranet.reports.table.write_table", lambda path, cases: note(path))
     monkeypatch.setattr("coranet.reports.report.write_page", lambda path, cases, folder: note((path, folder)))
@@ -119,8 +119,8 @@ def other_job(scene: Scene) -> list[Any]:
     return ["run", scene.top / "results"]
 
 
-def plain(*words: Any) -> Callable[[Scene], list[Any]]:
-    return lambda scene: list(words)
+def plain(*args: Any) -> Callable[[Scene], list[Any]]:
+    return lambda scene: list(args)
 
 
 def swap(line: list[Any], before: Any, after: Any) -> list[Any]:
@@ -216,7 +216,7 @@ TABLE: dict[str, tuple[Callable[[Scene], list[Any]], Callable[[Scene], list[Any]
 
 def all_options() -> Iterator[str]:
     """Each option of each command, as the parser has it."""
-    (commands,) = (one for one in cli._parser()._actions if isinstance(one, argparse._SubParsersAction))
+    (commands,) = (action for action in cli._parser()._actions if isinstance(action, argparse._SubParsersAction))
     for command, parser in commands.choices.items():
         for option in parser._actions:
             if not isinstance(option, argparse._HelpAction):
@@ -230,11 +230,11 @@ def test_the_table_has_all_options_that_there_are():
 @pytest.mark.parametrize("option", TABLE)
 def test_an_option_changes_what_is_done_or_is_refused(scene, capsys, monkeypatch, option):
     def outcome(line: Callable[[Scene], list[Any]]) -> Any:
-        words = line(scene)
+        args = line(scene)
         scene.done.clear()
-        code = call(*words)
-        said = capsys.readouterr()
-        return code, repr(scene.done), said.out, said.err if code else ""
+        code = call(*args)
+        output = capsys.readouterr()
+        return code, repr(scene.done), output.out, output.err if code else ""
 
     without, with_it = TABLE[option]
     before = outcome(without)
@@ -291,21 +291,23 @@ VOID = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), VOID, ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
-def test_options_that_make_others_void_are_refused(scene, capsys, words, said):
-    command, *more = words
+@pytest.mark.parametrize(
+    ("args", "message"), VOID, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_options_that_make_others_void_are_refused(scene, capsys, args, message):
+    command, *more = args
     begin = {
         "train": lambda: train(scene)[:4], "segment": lambda: segment(scene), "evaluate": lambda: evaluate(scene),
         "experiment": lambda: experiment(scene)[:6], "install": lambda: ["install"],
     }[command]()  # fmt: skip
     assert call(*begin, *more) == 2
-    assert said in the_only_error(capsys) and not scene.done
+    assert message in the_only_error(capsys) and not scene.done
 
 
-@pytest.mark.parametrize("words", [("--labeled", "-1"), ("--seed", "x"), ("--test", "1.5")])
-def test_a_number_of_phantoms_that_is_none_is_answered_with_the_usage(capsys, words):
+@pytest.mark.parametrize("args", [("--labeled", "-1"), ("--seed", "x"), ("--test", "1.5")])
+def test_a_number_of_phantoms_that_is_none_is_answered_with_the_usage(capsys, args):
     with pytest.raises(SystemExit):
-        cli.main(["phantom", "a", *words])
+        cli.main(["phantom", "a", *args])
     assert "expected a whole number of at least 0" in capsys.readouterr().err
 
 
@@ -325,7 +327,7 @@ def test_every_setting_is_read_by_somebody():
         for node in file.nodes
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
-    names = {one.name for one in (*TrainConfig.settings(), *SegmentConfig.settings())}
+    names = {setting.name for setting in (*TrainConfig.settings(), *SegmentConfig.settings())}
     assert len(names) > 60
     assert [name for name in sorted(names) if name.rpartition(".")[2] not in read] == []
 
@@ -336,12 +338,16 @@ _HANDED_OVER = {"event", "caller", "frame", "number", "node", "scene"}
 
 def unused_arguments(function: ast.FunctionDef) -> list[str]:
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    is_empty = not body or all(isinstance(one, (ast.Pass, ast.Expr, ast.Raise)) for one in body)
-    if is_empty or any("overload" in ast.unparse(one) for one in function.decorator_list):
+    is_empty = not body or all(isinstance(statement, (ast.Pass, ast.Expr, ast.Raise)) for statement in body)
+    if is_empty or any("overload" in ast.unparse(decorator) for decorator in function.decorator_list):
         return []
-    names = {one.id for part in body for one in ast.walk(part) if isinstance(one, ast.Name)}
+    names = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)}
     given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    return [one.arg for one in given if one.arg not in {*names, "self", "cls"} and not one.arg.startswith("_")]
+    return [
+        argument.arg
+        for argument in given
+        if argument.arg not in {*names, "self", "cls"} and not argument.arg.startswith("_")
+    ]
 
 
 # Methods of one interface, of which some need less than others.

@@ -80,8 +80,8 @@ def test_each_overlap_is_that_of_the_sets_of_voxels():
 def test_dice_and_jaccard_are_those_of_monai_from_the_voxels():
     predicted, truth = random_segmentation(0), random_segmentation(1)
     one_hot = [
-        torch.nn.functional.one_hot(torch.from_numpy(one.astype(np.int64)), 4).movedim(-1, 0)[None]
-        for one in (predicted, truth)
+        torch.nn.functional.one_hot(torch.from_numpy(labels.astype(np.int64)), 4).movedim(-1, 0)[None]
+        for labels in (predicted, truth)
     ]
     overlap = overlap_per_class(predicted, truth, 4)
     assert overlap["dice"] == pytest.approx(compute_dice(*one_hot, include_background=False)[0].tolist())

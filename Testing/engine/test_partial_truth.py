@@ -44,7 +44,7 @@ def in_one_voxel(labels: np.ndarray) -> np.ndarray:
     return known
 
 
-def told(job: Job) -> list[dict]:
+def measured_events(job: Job) -> list[dict]:
     return [
         {key: value for key, value in event_to_dict(event).items() if key != "time"}
         for event in job.read_events() if isinstance(event, (Losses, Validation))
@@ -70,7 +70,7 @@ def test_a_mask_of_ones_is_no_mask_bit_for_bit(partly_known, a_phantom_set, tmp_
     for job in (masked, plain):
         assert work_on(job, resume=False) == 0
     assert list(differing(weights_of(masked), weights_of(plain))) == []
-    assert told(masked) == told(plain)
+    assert measured_events(masked) == measured_events(plain)
 
 
 def test_what_stands_where_nobody_has_decided_changes_nothing(partly_known, tmp_path):
@@ -83,7 +83,7 @@ def test_what_stands_where_nobody_has_decided_changes_nothing(partly_known, tmp_
     write_volume(case.label, other.astype(np.uint8), labels.grid)
     assert work_on(second, resume=False) == 0
     assert list(differing(weights_of(first), weights_of(second))) == []
-    assert told(first) == told(second)
+    assert measured_events(first) == measured_events(second)
 
 
 @pytest.mark.parametrize("method", ["coranet", "advnet"])
@@ -101,7 +101,7 @@ def test_stopped_and_resumed_it_ends_as_if_it_never_was(partly_known, tmp_path, 
     assert work_on(stopped, False, stop_in_self_training) == 130
     assert work_on(stopped, resume=True) == 0
     assert list(differing(weights_of(whole), weights_of(stopped))) == []
-    assert told(whole) == told(stopped)
+    assert measured_events(whole) == measured_events(stopped)
 
 
 def test_what_the_network_cannot_see_is_said_and_left_out(partly_known, tmp_path):

@@ -27,9 +27,9 @@ def sampler(
 def same(first: RawPatches, second: RawPatches) -> bool:
     labels = first.labels is second.labels is None or torch.equal(first.labels, second.labels)
     changes = all(
-        np.array_equal(one.spatial, other.spatial) and one.intensity == other.intensity
-        and one.teacher_noise_seed == other.teacher_noise_seed
-        for one, other in zip(first.changes, second.changes, strict=True)
+        np.array_equal(change.spatial, other.spatial) and change.intensity == other.intensity
+        and change.teacher_noise_seed == other.teacher_noise_seed
+        for change, other in zip(first.changes, second.changes, strict=True)
     )  # fmt: skip
     return torch.equal(first.images, second.images) and labels and changes
 
@@ -190,7 +190,7 @@ def test_seed_step_and_number_alone_decide_on_a_box():
 
     assert drawn() == drawn(before=(3, 9))
     boxes = [box for _, _, box in (*drawn().exchanges, *drawn(step=6).exchanges, *drawn(seed=2).exchanges)]
-    assert all(one != other for index, one in enumerate(boxes) for other in boxes[:index])
+    assert all(box != other for index, box in enumerate(boxes) for other in boxes[:index])
 
 
 @pytest.mark.parametrize(("kind", "size"), [("labeled", 3), ("unlabeled", 4)])
@@ -205,7 +205,7 @@ def test_the_processes_of_a_team_exchange_the_boxes_that_one_process_would(kind,
 
     whole = [exchanged(step, range(2 * size), range(2 * size)) for step in range(20)]
     shares = [range(size), range(size, 2 * size)]
-    assert [[one for share in shares for one in exchanged(step, share, share)] for step in range(20)] == whole
+    assert [[box for share in shares for box in exchanged(step, share, share)] for step in range(20)] == whole
     assert 0 < sum(not exchanges for exchanges in whole) < 20
 
 
@@ -289,8 +289,8 @@ def test_a_share_of_the_unlabeled_patches_is_centred_on_what_was_decided(share, 
 
 def test_without_reviewed_cases_no_share_is_asked_for():
     cases = [a_prepared_case(name=name, labeled=False) for name in "ab"]
-    one, other = (sampler(reviewed_share=share).unlabeled(cases, 1, range(5)) for share in (0.0, 1.0))
-    assert torch.equal(one.images, other.images)
+    first, second = (sampler(reviewed_share=share).unlabeled(cases, 1, range(5)) for share in (0.0, 1.0))
+    assert torch.equal(first.images, second.images)
 
 
 def test_all_channels_of_a_patch_come_from_the_same_place():

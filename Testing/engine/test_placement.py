@@ -43,8 +43,8 @@ def test_weights_and_features_have_the_layout_of_their_convolutions(architecture
         if not list(module.children()) and not is_product:
             module.register_forward_hook(lambda _module, _inputs, output: features.append(output))
     network(torch.randn(2, 1, *architecture.patch_size_kji))
-    tensors = [one for one in features if isinstance(one, torch.Tensor)]
-    plain = [one.shape for one in tensors if not one.is_contiguous(memory_format=layout)]
+    tensors = [feature for feature in features if isinstance(feature, torch.Tensor)]
+    plain = [tensor.shape for tensor in tensors if not tensor.is_contiguous(memory_format=layout)]
     assert len(features) > 20 and not plain
 
 

@@ -37,8 +37,8 @@ def plan(a_phantom_set, a_cpu, a_reporter, monkeypatch):
         chosen = {"time": "", **{name.replace("__", "."): value for name, value in settings.items()}}
         config = TrainConfig.from_preset("quick", chosen)
         datalist = read_datalist(a_phantom_set)
-        given = PlanInput(survey_cases(datalist, quiet))
-        return plan_training(config, datalist, Workplace(device, processes), a_reporter, given)
+        inputs = PlanInput(survey_cases(datalist, quiet))
+        return plan_training(config, datalist, Workplace(device, processes), a_reporter, inputs)
 
     return make
 
@@ -48,20 +48,20 @@ def notes_of(reporter) -> dict[str, str]:
 
 
 def test_a_plan_fits_the_scans_and_says_what_was_decided(plan, a_reporter):
-    made = plan(data__patch_size_kji="[8, 12, 12]", training__labeled_batch_size="3")
-    assert made.architecture.patch_size_kji == (8, 12, 12) and made.architecture.classes == 3
-    assert made.batch_sizes == BatchSizes(3, 3)
-    assert made.spacing_dhw == made.preprocessing.spacing_mm[::-1]
+    plan_made = plan(data__patch_size_kji="[8, 12, 12]", training__labeled_batch_size="3")
+    assert plan_made.architecture.patch_size_kji == (8, 12, 12) and plan_made.architecture.classes == 3
+    assert plan_made.batch_sizes == BatchSizes(3, 3)
+    assert plan_made.spacing_dhw == plan_made.preprocessing.spacing_mm[::-1]
     notes = notes_of(a_reporter)
     assert set(notes) == {"backbone", "patch"}
     assert notes["patch"] == "each step takes 3 labeled and 3 unlabeled patches of 8 x 12 x 12 voxels."
 
 
 def test_a_2d_network_keeps_the_slices_of_the_scans(plan):
-    made = plan(network__backbone="unet")
-    assert made.architecture.slice_axis is not None
-    assert made.preprocessing.slice_axis == made.architecture.slice_axis
-    assert made.architecture.patch_size_kji[made.architecture.slice_axis] == 1
+    plan_made = plan(network__backbone="unet")
+    assert plan_made.architecture.slice_axis is not None
+    assert plan_made.preprocessing.slice_axis == plan_made.architecture.slice_axis
+    assert plan_made.architecture.patch_size_kji[plan_made.architecture.slice_axis] == 1
 
 
 def test_little_memory_makes_patches_smaller_and_that_is_said(plan, a_reporter):
@@ -90,8 +90,8 @@ def test_a_method_that_uses_no_unlabeled_scans_gets_no_patches_of_them(plan):
 def test_a_class_that_nobody_has_is_warned_of(a_phantom_set, a_cpu, a_reporter):
     datalist = read_datalist(a_phantom_set)
     more = replace(datalist, labels=(*datalist.labels, Label(9, "unicorn")))
-    given = PlanInput(survey_cases(more, quiet))
-    plan_training(TrainConfig.from_preset("quick", {"time": ""}), more, Workplace(a_cpu), a_reporter, given)
+    inputs = PlanInput(survey_cases(more, quiet))
+    plan_training(TrainConfig.from_preset("quick", {"time": ""}), more, Workplace(a_cpu), a_reporter, inputs)
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["label_absent"]
 
 
@@ -100,15 +100,15 @@ def test_a_case_without_a_structure_is_planned_with(a_phantom_set, a_cpu, a_repo
     datalist = read_datalist(a_phantom_set)
     survey = survey_cases(datalist, quiet)
     first, *others = datalist.with_role(Role.TRAINING)
-    one = survey.cases[first.id]
-    scan = replace(one.scan, parts=())
-    nothing = replace(one, scan=scan, structures=replace(one.structures, crop=one.structures.crop[:0]))
+    case = survey.cases[first.id]
+    scan = replace(case.scan, parts=())
+    nothing = replace(case, scan=scan, structures=replace(case.structures, crop=case.structures.crop[:0]))
     nothing = replace(nothing, present=frozenset())
     config = TrainConfig.from_preset("quick", {"time": ""})
     for measured in (survey.cases[first.id], nothing):
-        given = PlanInput(replace(survey, cases={**survey.cases, first.id: measured}), margin_mm=margin_mm)
-        made = plan_training(config, datalist, Workplace(a_cpu), a_reporter, given)
-        assert made.architecture.patch_size_kji and made.batch_sizes.labeled
+        inputs = PlanInput(replace(survey, cases={**survey.cases, first.id: measured}), margin_mm=margin_mm)
+        plan_made = plan_training(config, datalist, Workplace(a_cpu), a_reporter, inputs)
+        assert plan_made.architecture.patch_size_kji and plan_made.batch_sizes.labeled
     assert "label_absent" not in [event.code for event in a_reporter.events]
 
 

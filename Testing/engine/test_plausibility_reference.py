@@ -32,7 +32,7 @@ def test_a_case_like_the_others_is_plausible():
     reference = a_reference()
     assert reference.implausible(USUAL).sentences == ()
     for number, case in enumerate(reference.cases):
-        others = replace(reference, cases=tuple(one for other, one in enumerate(reference.cases) if other != number))
+        others = replace(reference, cases=tuple(case for index, case in enumerate(reference.cases) if index != number))
         assert others.implausible(case).sentences == ()
 
 

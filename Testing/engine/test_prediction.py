@@ -207,8 +207,10 @@ def test_islands_are_neither_found_nor_uncertain(an_oblique_grid):
     found, eager = np.zeros(shape), np.zeros(shape)
     found[2:5, 2:8, 2:8] = found[7, 10, 12] = 1
     eager[2:6, 2:8, 2:8] = eager[7:9, 9:11, 11:13] = 1
-    canonical = [Orientation.of(an_oblique_grid.direction).to_canonical(one).copy() for one in (found, found, eager)]
-    prediction = on_own_grid(HeadLogits(*(logits_that_name(one, 2) for one in canonical)), volume, labels_named(4))
+    canonical = [
+        Orientation.of(an_oblique_grid.direction).to_canonical(array).copy() for array in (found, found, eager)
+    ]
+    prediction = on_own_grid(HeadLogits(*(logits_that_name(array, 2) for array in canonical)), volume, labels_named(4))
     keep_largest(prediction, ())
     assert prediction.segmentation[7, 10, 12] == 4 and prediction.uncertain[8, 10, 12] == 1
     keep_largest(prediction, (4,))

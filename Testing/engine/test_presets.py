@@ -40,9 +40,9 @@ def test_the_papers_presets_are_all_there():
     assert {name for name in preset_names() if name.startswith("paper-")} == set(PAPER)
 
 
-@pytest.mark.parametrize(("name", "wanted"), PAPER.items(), ids=list(PAPER))
-def test_a_preset_of_the_paper_plans_the_papers_network(name, wanted):
-    backbone, filters, patch, window, size, spacing = wanted
+@pytest.mark.parametrize(("name", "expected"), PAPER.items(), ids=list(PAPER))
+def test_a_preset_of_the_paper_plans_the_papers_network(name, expected):
+    backbone, filters, patch, window, size, spacing = expected
     config = TrainConfig.from_preset(name)
     plan = plan_architecture(config.network, config.data, size, spacing, 2)
     assert (plan.backbone, plan.base_filters, plan.patch_size_kji) == (backbone, filters, patch)
@@ -99,7 +99,7 @@ def test_an_unknown_preset_is_answered_with_those_that_exist():
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("{", "cannot be read as JSON"),
         ("[1]", "must hold a JSON object"),
@@ -107,12 +107,12 @@ def test_an_unknown_preset_is_answered_with_those_that_exist():
         ('{"network": {"levels": 99}}', "'levels' must be"),
     ],
 )
-def test_a_preset_that_cannot_be_used_is_named(tmp_path, text, words):
+def test_a_preset_that_cannot_be_used_is_named(tmp_path, text, message):
     path = tmp_path / "mine.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as raised:
         TrainConfig.from_preset(str(path))
-    assert words in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_the_error_of_a_value_in_a_preset_file_names_the_file(tmp_path):

@@ -37,8 +37,8 @@ def test_a_job_of_before_has_nothing_to_say(a_job):
 )  # fmt: skip
 def test_the_card_counts_and_names_nobody(a_job, counts, cautions):
     write_record(a_job, {"Mr. Smith": "'/home/Smith.nrrd' is a single slice."}, {"training": ["01ab"]}, counts)
-    said = card_of_cases(a_job)
-    assert said == {"scans": {"training": ["01ab"]}, "cautions": cautions, "validation_caution": ""}
+    card = card_of_cases(a_job)
+    assert card == {"scans": {"training": ["01ab"]}, "cautions": cautions, "validation_caution": ""}
     assert read_record(a_job)["left_out"] == {"Mr. Smith": "'/home/Smith.nrrd' is a single slice."}
 
 

@@ -47,15 +47,15 @@ def test_a_constant_stays(before, after):
 
 def test_no_more_rows_are_read_than_a_few_at_a_time(monkeypatch):
     monkeypatch.setattr("coranet.data.reduction._PORTION_VOXELS", 4 * BEFORE[1] * BEFORE[2])
-    scan, seen = a_scan(), []
+    scan, received = a_scan(), []
 
     def read(rows: slice) -> np.ndarray:
-        seen.append(rows)
+        received.append(rows)
         return scan[rows]
 
     reduced(read, BEFORE, (9, 20, 20))
-    assert max(rows.stop - rows.start for rows in seen) <= 4
-    assert {row for rows in seen for row in range(rows.start, rows.stop)} == set(range(BEFORE[0]))
+    assert max(rows.stop - rows.start for rows in received) <= 4
+    assert {row for rows in received for row in range(rows.start, rows.stop)} == set(range(BEFORE[0]))
 
 
 def test_only_axes_that_become_coarser_are_smoothed():

@@ -165,9 +165,10 @@ class TestSlides:
         prediction, found, margins = case
         first, second = (replace(self.slide_at(found, 1, level), time=at) for level, at in ((0.5, 1.0), (0.25, 2.0)))
         review = Review.of(found.list).with_slide(first).with_slide(second)
-        timeless = replace(review, slides=tuple(replace(one, time=0.0) for one in review.slides))
+        timeless = replace(review, slides=tuple(replace(slide, time=0.0) for slide in review.slides))
         maps = [
-            reviewed_maps(prediction, found.list, found.region_map, one, None, margins) for one in (review, timeless)
+            reviewed_maps(prediction, found.list, found.region_map, tried, None, margins)
+            for tried in (review, timeless)
         ]
         np.testing.assert_array_equal(maps[0][0], maps[1][0])
 

@@ -60,19 +60,19 @@ def test_a_case_comes_back_as_it_was_written(written):
     for name, voxels in arrays_of(prediction).items():
         np.testing.assert_array_equal(getattr(case.prediction, name), voxels)
         assert getattr(case.prediction, name).dtype == voxels.dtype
-    assert (case.name, case.caution, [asdict(one) for one in case.labels]) == (
+    assert (case.name, case.caution, [asdict(label) for label in case.labels]) == (
         "a",
         0.0,
-        [asdict(one) for one in LABELS],
+        [asdict(label) for label in LABELS],
     )
 
 
 def test_a_result_that_has_none_gets_regions(written):
     files = written("a", random_prediction())
-    made = make_regions(files)
+    regions = make_regions(files)
     expected = find_places("a", random_prediction(), grid_of(), 0.0)
-    assert made.regions == expected.list.regions == RegionList.read(files.regions).regions
-    assert files.read_result()["regions"] == len(made.regions)
+    assert regions.regions == expected.list.regions == RegionList.read(files.regions).regions
+    assert files.read_result()["regions"] == len(regions.regions)
 
 
 def test_cases_are_found_in_a_job_in_its_predictions_and_alone(written, tmp_path):
@@ -82,7 +82,7 @@ def test_cases_are_found_in_a_job_in_its_predictions_and_alone(written, tmp_path
         written(name, folder=job.prediction_folder(""))
     job.prediction_folder("c").mkdir()
     for folder in (job.folder, job.prediction_folder("")):
-        assert [files.folder for files in find_predictions(folder)] == [job.prediction_folder(one) for one in "ab"]
+        assert [files.folder for files in find_predictions(folder)] == [job.prediction_folder(name) for name in "ab"]
     assert [files.folder for files in find_predictions(job.prediction_folder("b"))] == [job.prediction_folder("b")]
 
 
@@ -162,9 +162,9 @@ class TestAnotherCaution:
         before = files.read_result()
         files.surface("radical-1").parent.mkdir()
         files.surface("radical-1").touch()
-        made = make_regions(files, 1.5)
+        regions = make_regions(files, 1.5)
         result = files.read_result()
-        assert made.caution == result["caution"] == 1.5
+        assert regions.caution == result["caution"] == 1.5
         uncertain = read_label_map(files.uncertain).voxels
         np.testing.assert_array_equal(
             read_image(files.uncertainty).voxels >= result["uncertainty_threshold"], uncertain
@@ -175,7 +175,7 @@ class TestAnotherCaution:
         assert result["volumes_ml"]["organ"]["segmentation"] == before["volumes_ml"]["organ"]["segmentation"]
         assert not files.surface("radical-1").exists()
         again = WrittenCase.read(files)
-        assert find_places("a", again.prediction, again.grid, 1.5).list.regions == made.regions
+        assert find_places("a", again.prediction, again.grid, 1.5).list.regions == regions.regions
 
 
 class TestCommand:
@@ -183,9 +183,9 @@ class TestCommand:
         files = [written(name) for name in ("a", "b")]
         assert call("regions", files[0].folder.parent) == 0
         out = capsys.readouterr().out
-        for one in files:
-            regions = RegionList.read(one.regions)
-            assert f"{one.folder.name}: {len(regions.regions)} places, " in out
+        for file in files:
+            regions = RegionList.read(file.regions)
+            assert f"{file.folder.name}: {len(regions.regions)} places, " in out
             lines = 2 + min(5, len(regions.regions))
         assert "mL expected to be wrong" in out and "expected to be wrong elsewhere" in out
         assert out.count("\n") == 2 * lines
@@ -199,15 +199,15 @@ class TestCommand:
         assert "at the caution 0.5" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
-        ("words", "said"),
+        ("args", "message"),
         [
             (("--caution", "nan"), "--caution expects a number, got nan"),
             (("--smallest-ml", "-1"), "at least 0 mL, got -1.0"),
         ],
     )
-    def test_numbers_that_are_none_are_said(self, written, capsys, words, said):
-        assert call("regions", written().folder, *words) == 2
-        assert said in the_only_error(capsys)
+    def test_numbers_that_are_none_are_said(self, written, capsys, args, message):
+        assert call("regions", written().folder, *args) == 2
+        assert message in the_only_error(capsys)
 
     def test_a_folder_without_results_is_said(self, tmp_path, capsys):
         assert call("regions", tmp_path) == 5

@@ -163,7 +163,7 @@ def test_another_effect_gives_another_order_of_the_same_regions():
     prediction = random_prediction()
     usual = find_regions("a", prediction, GRID, 0.0)
     other = find_regions("a", prediction, GRID, 0.0, effect=lambda region: -expected_effect_ml(region))
-    assert {region.center_ijk for region in usual.list.regions} == {one.center_ijk for one in other.list.regions}
+    assert {region.center_ijk for region in usual.list.regions} == {region.center_ijk for region in other.list.regions}
     first, last = other.list.regions[0], usual.list.regions[-1]
     assert replace(first, number=last.number, expected_effect_ml=last.expected_effect_ml) == last
 
@@ -192,7 +192,10 @@ def test_voxels_in_another_order_of_axes_give_the_same_regions(seed):
         *(getattr(prediction, name).T for name in ("segmentation", "conservative", "radical", "uncertainty"))
     )
     rows = [
-        sorted((one.voxels, one.conservative, one.radical, round(one.surface_share, 9)) for one in found.list.regions)
+        sorted(
+            (region.voxels, region.conservative, region.radical, round(region.surface_share, 9))
+            for region in found.list.regions
+        )
         for found in (find_regions("a", prediction, grid, 0.0, WHOLE), find_regions("a", other, turned, 0.0, WHOLE))
     ]
     assert rows[0] == rows[1]
@@ -239,13 +242,13 @@ def test_large_label_values_tell_the_same_and_cost_the_same(values):
     grid, small = grid_of(), random_prediction()
     new = np.zeros(8, np.uint16)
     new[[1, 7]] = values
-    maps = [new[one] for one in (small.segmentation, small.conservative, small.radical)]
+    maps = [new[label_map] for label_map in (small.segmentation, small.conservative, small.radical)]
     large = Prediction(*maps, small.uncertain, small.uncertainty)
     expected = find_regions("case", small, grid, 0.0).list.regions
     found = find_regions("case", large, grid, 0.0).list.regions
     assert len(found) == len(expected) > 3
-    for one, other in zip(found, expected, strict=True):
-        assert (one.conservative, one.radical) == (new[other.conservative], new[other.radical])
-        assert one.surface_share == pytest.approx(other.surface_share)
-        for head, changes in other.changes_ml.items():
-            assert one.changes_ml[head] == pytest.approx({int(new[value]): ml for value, ml in changes.items()})
+    for first, second in zip(found, expected, strict=True):
+        assert (first.conservative, first.radical) == (new[second.conservative], new[second.radical])
+        assert first.surface_share == pytest.approx(second.surface_share)
+        for head, changes in second.changes_ml.items():
+            assert first.changes_ml[head] == pytest.approx({int(new[value]): ml for value, ml in changes.items()})

@@ -46,7 +46,7 @@ def bites():
 
 def test_the_most_probable_error_is_the_first_place(bites):
     _, found = bites
-    expected = sorted(ON_SURFACE, key=lambda one: -ON_SURFACE[one])
+    expected = sorted(ON_SURFACE, key=lambda point: -ON_SURFACE[point])
     for region, center in zip(found.list.regions, expected, strict=False):
         assert region.kind == "place"
         assert np.linalg.norm(np.array(region.center_ijk[::-1]) - center) < region.radius_mm
@@ -86,7 +86,7 @@ def test_the_radius_goes_with_the_structure():
     large, small = (find_places("a", shell_prediction(), grid, 0.0).list.regions for grid in (
         grid_of((24, 20, 16), spacing_mm=(2.0, 2.0, 2.0)), grid_of((24, 20, 16), spacing_mm=(1.0, 1.0, 1.0)),
     ))  # fmt: skip
-    assert max(one.radius_mm for one in large) == pytest.approx(2 * max(one.radius_mm for one in small))
+    assert max(region.radius_mm for region in large) == pytest.approx(2 * max(region.radius_mm for region in small))
 
 
 @pytest.mark.parametrize("axis", [0, 2])
@@ -109,11 +109,11 @@ def test_where_slices_are_thick_a_place_is_a_disc_in_one_of_them(bites, axis):
 def test_no_more_than_asked_for_are_listed_and_what_is_left_is_said():
     prediction = bitten_ball(ON_SURFACE)
     all_of_them = find_places("a", prediction, CUBES, 0.0, SMALL).list
-    one = find_places("a", prediction, CUBES, 0.0, replace(SMALL, most=1)).list
-    assert len(one.regions) == 1
-    assert one.regions[0].expected_wrong_ml == all_of_them.regions[0].expected_wrong_ml
-    assert one.left_ml == pytest.approx(all_of_them.expected_left_ml([1]))
-    assert one.left_out_ml > all_of_them.left_out_ml
+    short_list = find_places("a", prediction, CUBES, 0.0, replace(SMALL, most=1)).list
+    assert len(short_list.regions) == 1
+    assert short_list.regions[0].expected_wrong_ml == all_of_them.regions[0].expected_wrong_ml
+    assert short_list.left_ml == pytest.approx(all_of_them.expected_left_ml([1]))
+    assert short_list.left_out_ml > all_of_them.left_out_ml
 
 
 def with_an_island(in_result: bool, with_core: bool = False):
@@ -205,15 +205,15 @@ def test_a_place_holds_at_least_so_much_of_the_uncertain_region():
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "message"),
     [
         ({"most": 0}, "at least one place, of radii above 0, got 0"),
         ({"radius_share": 0.0}, r"got 20 and \(0.0, 1.5\); correct them"),
         ({"least_ml": -1.0}, "at least 0 mL, got -1.0; correct it"),
     ],
 )
-def test_rules_that_are_none_are_errors(rule, said):
-    with pytest.raises(ConfigError, match=said):
+def test_rules_that_are_none_are_errors(rule, message):
+    with pytest.raises(ConfigError, match=message):
         PlaceRule(**rule)
 
 

@@ -12,7 +12,7 @@ BOUNDS = ((10, 40), (10, 40), (10, 40))
 
 
 @pytest.mark.parametrize(
-    ("center_ijk", "words"),
+    ("center_ijk", "text"),
     [
         # Along i to the patient's left, along j to the back, along k up.
         ((12, 25, 38), "upper right"),
@@ -25,8 +25,8 @@ BOUNDS = ((10, 40), (10, 40), (10, 40))
     ],
 )
 @pytest.mark.parametrize("turn", [lambda axes: axes, tilted], ids=["straight", "tilted"])
-def test_thirds_of_the_box_have_words(center_ijk, words, turn):
-    assert where_in(BOUNDS, center_ijk, grid_of((50, 50, 50), direction=turn(np.eye(3)))) == words
+def test_thirds_of_the_box_have_words(center_ijk, text, turn):
+    assert where_in(BOUNDS, center_ijk, grid_of((50, 50, 50), direction=turn(np.eye(3)))) == text
 
 
 def test_axes_that_run_the_other_way_or_change_places_give_the_same_words():

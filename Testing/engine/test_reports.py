@@ -84,10 +84,10 @@ def rows_of(path) -> list[dict[str, str]]:
 class TestCases:
     def test_what_was_told_of_a_case_is_in_it_and_on_the_page(self, a_case, tmp_path):
         files = a_case()
-        told = ["the coarse network finds nothing <large> enough in 'a'; all of it is looked at."]
-        write_json_atomic(files.result, {**files.read_result(), "warnings": told})
+        warnings = ["the coarse network finds nothing <large> enough in 'a'; all of it is looked at."]
+        write_json_atomic(files.result, {**files.read_result(), "warnings": warnings})
         (case,) = reported_cases([files], PictureCounts(regions=0))
-        assert case.warnings == tuple(told)
+        assert case.warnings == tuple(warnings)
         write_page(tmp_path / "page.html", [case], "a")
         assert "nothing &lt;large&gt; enough" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
@@ -116,7 +116,7 @@ class TestCases:
         cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), PictureCounts())
         assert [case.uncertainty.case for case in cases] == ["unsure", "sure"]
         assert [len(case.pictures) for case in cases] == [3, 0]
-        assert [one.region.number for one in cases[0].pictures] == [1, 2, 3]
+        assert [picture.region.number for picture in cases[0].pictures] == [1, 2, 3]
 
     def test_volumes_are_those_of_the_result(self, a_case):
         files = a_case()
@@ -129,7 +129,7 @@ class TestCases:
 
     def test_a_decision_narrows_the_bounds_by_its_region(self, a_case):
         files = a_case()
-        region = next(one for one in RegionList.read(files.regions).regions if one.radical == 7)
+        region = next(region for region in RegionList.read(files.regions).regions if region.radical == 7)
         decide(files, {region.number: Choice.RADICAL})
         (case,) = reported_cases([files], PictureCounts())
         before, after = case.volumes[1], case.reviewed_volumes[1]
@@ -198,7 +198,7 @@ class TestPictures:
         orientation = Orientation.of(tuple(direction.ravel()))
         region, bright = np.zeros((2, 9, 30, 32), np.uint8)  # S, P, L
         region[4, 10:13, 18:21], bright[4, :9] = 1, 100
-        region, bright = (np.ascontiguousarray(orientation.from_canonical(one)) for one in (region, bright))
+        region, bright = (np.ascontiguousarray(orientation.from_canonical(array)) for array in (region, bright))
         spacing = dict(zip(orientation.source_axis, (1.0, 1.0, 2.0), strict=True))
         grid = grid_of(region.shape[::-1], (spacing[0], spacing[1], spacing[2]), direction)
         (picture,) = self.drawn(prediction_of(0 * region, 0 * region, region), grid, bright.astype(np.float32))
@@ -261,8 +261,8 @@ class TestCommand:
 
     def test_it_can_be_written_elsewhere(self, a_case, tmp_path):
         files = a_case()
-        words = ("--output", tmp_path / "elsewhere", "--regions", "1", "--cases", "1")
-        assert call("report", files.folder, *words) == 0
+        args = ("--output", tmp_path / "elsewhere", "--regions", "1", "--cases", "1")
+        assert call("report", files.folder, *args) == 0
         assert (tmp_path / "elsewhere" / "report.html").read_text(encoding="utf-8").count("<img ") == 1
         assert not (files.folder / "report.html").exists()
 

@@ -28,9 +28,9 @@ def test_it_has_eighteen_layers_with_the_classifier(architecture):
 
 
 def test_the_encoder_halves_what_the_strides_say():
-    sizes = [tuple(one.shape[1:]) for one in ResNetEncoder(FIVE_LEVELS)(torch.randn(2, 1, 8, 16, 32))]
+    sizes = [tuple(level.shape[1:]) for level in ResNetEncoder(FIVE_LEVELS)(torch.randn(2, 1, 8, 16, 32))]
     assert sizes == [(2, 8, 16, 32), (4, 8, 8, 16), (8, 4, 4, 8), (16, 2, 2, 4), (32, 2, 2, 2)]
-    assert [one.shape[1] for one in ResNetEncoder(THREE_LEVELS)(torch.randn(2, 1, 8, 16, 32))] == [2, 4, 8]
+    assert [level.shape[1] for level in ResNetEncoder(THREE_LEVELS)(torch.randn(2, 1, 8, 16, 32))] == [2, 4, 8]
 
 
 def test_a_block_adds_its_input():

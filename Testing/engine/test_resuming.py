@@ -62,7 +62,7 @@ def rows(path: Path, key: str) -> list:
 
 
 # What is asked for beside --resume, and what of it is not as it was; "" where it is.
-ASKED = [
+OTHER_SETTINGS = [
     ((), ""),
     (("--set", "network.base_filters=2"), ""),
     (("--set", "seed=0"), ""),
@@ -81,12 +81,12 @@ ASKED = [
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), ASKED, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+    ("args", "message"), OTHER_SETTINGS, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
 )
-def test_a_training_keeps_its_settings(scans, a_training, worked_on, capsys, words, said):
-    code = call("train", scans, "--output", a_training, "--resume", *words)
-    if said:
-        assert code == 2 and said in the_only_error(capsys) and not worked_on
+def test_a_training_keeps_its_settings(scans, a_training, worked_on, capsys, args, message):
+    code = call("train", scans, "--output", a_training, "--resume", *args)
+    if message:
+        assert code == 2 and message in the_only_error(capsys) and not worked_on
     else:
         assert code == 0 and len(worked_on) == 1 and worked_on[0].resume is True
 
@@ -95,10 +95,10 @@ def test_a_training_keeps_its_settings(scans, a_training, worked_on, capsys, wor
     ("was", "now", "same"), [("1h", "60 min", True), ("1h", "3600s", True), ("1h", "61min", False)]
 )
 def test_a_time_is_the_same_however_it_is_written(scans, tmp_path, worked_on, was, now, same):
-    words = ("train", scans, "--output", tmp_path / "timed")
-    assert call(*words, "--time", was) == 0
-    assert (call(*words, "--resume", "--time", now) == 0) is same
-    assert (call(*words, "--resume", "--set", "training.pretraining_steps=9") == 0) is False
+    args = ("train", scans, "--output", tmp_path / "timed")
+    assert call(*args, "--time", was) == 0
+    assert (call(*args, "--resume", "--time", now) == 0) is same
+    assert (call(*args, "--resume", "--set", "training.pretraining_steps=9") == 0) is False
 
 
 def drop_an_unlabeled(path: Path) -> None:
@@ -144,11 +144,11 @@ DIFFERENT = {
 }
 
 
-@pytest.mark.parametrize(("different", "said"), DIFFERENT.items(), ids=lambda value: getattr(value, "__name__", ""))
-def test_another_datalist_is_refused(scans, a_training, worked_on, capsys, different, said):
+@pytest.mark.parametrize(("different", "message"), DIFFERENT.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_another_datalist_is_refused(scans, a_training, worked_on, capsys, different, message):
     different(scans)
     assert call("train", scans, "--output", a_training, "--resume") == 3
-    assert said in the_only_error(capsys) and not worked_on
+    assert message in the_only_error(capsys) and not worked_on
 
 
 def test_no_datalist_is_refused(a_training, worked_on, capsys, tmp_path):
@@ -176,26 +176,26 @@ def test_the_same_cases_are_the_same_however_they_are_listed(scans, a_training, 
 
 def test_cases_that_the_training_set_aside_are_those_that_were_given(scans, tmp_path, worked_on):
     change(scans, validation=[])
-    words = ("train", scans, "--output", tmp_path / "job", *settings())
-    assert call(*words) == 0
+    args = ("train", scans, "--output", tmp_path / "job", *settings())
+    assert call(*args) == 0
     job = Job.open(tmp_path / "job")
     listed = job.read_datalist()
     first, *others = listed.cases
     job.write_datalist(replace(listed, cases=(replace(first, role=Role.VALIDATION), *others)))
-    assert call(*words, "--resume") == 0
+    assert call(*args, "--resume") == 0
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("args", "code", "message"),
     [
         (("--resume",), 2, "leave out --resume"),
         (("--devices", "2"), 2, "leave out --devices"),
         (("--devices", "all"), 2, "leave out --devices"),
     ],
 )
-def test_a_dry_run_refuses_what_it_does_not_use(scans, a_training, capsys, words, code, said):
-    assert call("train", scans, "--dry-run", *words) == code
-    assert said in the_only_error(capsys)
+def test_a_dry_run_refuses_what_it_does_not_use(scans, a_training, capsys, args, code, message):
+    assert call("train", scans, "--dry-run", *args) == code
+    assert message in the_only_error(capsys)
     assert call("train", scans, "--dry-run", "--output", a_training) == 5
     assert "already holds a job" in the_only_error(capsys)
 
@@ -225,37 +225,37 @@ def results(folder: Path) -> dict[str, float]:
 def test_a_folder_that_grows_is_gone_on_with(a_trained_job, a_phantom_set, inbox, tmp_path, capsys):
     """The same line each night: what is new, what has changed, what is gone, and what was only touched."""
     output = tmp_path / "results"
-    words = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)
-    assert call(*words) == 0
+    args = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)
+    assert call(*args) == 0
     first = results(output)
     assert sorted(first) == ["22", "23"]
     capsys.readouterr()
 
-    assert call(*words) == 0
-    said = capsys.readouterr().err
-    assert results(output) == first and "is new" not in said and "has changed" not in said
+    assert call(*args) == 0
+    errors = capsys.readouterr().err
+    assert results(output) == first and "is new" not in errors and "has changed" not in errors
 
     put(a_phantom_set, inbox, "24", 3)
     put(a_phantom_set, inbox, "23", 4)
     os.utime(inbox / "22.nrrd", (2e9, 2e9))
-    assert call(*words) == 0
-    said = capsys.readouterr().err
+    assert call(*args) == 0
+    errors = capsys.readouterr().err
     second = results(output)
     assert sorted(second) == ["22", "23", "24"] and second["22"] == first["22"] and second["23"] > first["23"]
-    assert f"'{inbox / '24.nrrd'}' is new: it is segmented as '24'." in said
-    assert f"'{inbox / '23.nrrd'}' has changed: '23' is segmented again." in said
-    assert "22.nrrd" not in said and "3 cases are segmented" in said
-    told = [event.message for event in Job.open(output).read_events() if event.type == "note"]
-    assert any("is new" in text for text in told) and any("has changed" in text for text in told)
+    assert f"'{inbox / '24.nrrd'}' is new: it is segmented as '24'." in errors
+    assert f"'{inbox / '23.nrrd'}' has changed: '23' is segmented again." in errors
+    assert "22.nrrd" not in errors and "3 cases are segmented" in errors
+    messages = [event.message for event in Job.open(output).read_events() if event.type == "note"]
+    assert any("is new" in text for text in messages) and any("has changed" in text for text in messages)
 
     (inbox / "22.nrrd").unlink()
     other = tmp_path / "other" / "23.nrrd"
     other.parent.mkdir()
     shutil.copy(inbox / "24.nrrd", other)
-    assert call("segment", inbox, other, *words[2:]) == 0
-    said = capsys.readouterr().err
+    assert call("segment", inbox, other, *args[2:]) == 0
+    errors = capsys.readouterr().err
     assert sorted(results(output)) == ["22", "23", "23_2", "24"]
-    assert "1 earlier cases are not named any more; their results stay: 22." in said
+    assert "1 earlier cases are not named any more; their results stay: 22." in errors
 
 
 def test_a_dicom_series_that_grows_is_divided_anew(tmp_path):
@@ -304,8 +304,8 @@ def test_a_result_of_before_files_were_stamped_is_made_again_where_its_scan_is_n
     for case, made in zip(job.read_datalist().cases, (1.0, 9e9), strict=True):
         job.prediction(case.id).folder.mkdir(parents=True)
         job.prediction(case.id).result.write_text(json.dumps({"created": made}), encoding="utf-8")
-    said = grow(job, job.read_datalist())
-    assert len(said) == 1 and "22.nrrd' has changed" in said[0]
+    sentences = grow(job, job.read_datalist())
+    assert len(sentences) == 1 and "22.nrrd' has changed" in sentences[0]
 
 
 def another_model(job: Job, tmp_path: Path) -> Path:
@@ -327,32 +327,40 @@ MODELS = {
 
 
 @pytest.fixture
-def begun(a_trained_job, inbox, tmp_path, worked_on) -> Job:
+def a_segmentation(a_trained_job, inbox, tmp_path, worked_on) -> Job:
     """A segmentation of the folder that was begun; the worker's turn was noted in `worked_on`."""
-    words = ("segment", inbox, "--model", a_trained_job.folder, "--output", tmp_path / "results", *SEGMENT)
-    assert call(*words) == 0
+    args = ("segment", inbox, "--model", a_trained_job.folder, "--output", tmp_path / "results", *SEGMENT)
+    assert call(*args) == 0
     worked_on.clear()
     return Job.open(tmp_path / "results")
 
 
 @pytest.mark.parametrize("has_results", [False, True], ids=["nothing made", "one made"])
 @pytest.mark.parametrize("name", MODELS)
-def test_another_model_is_refused(begun, a_trained_job, worked_on, capsys, has_results, name):
+def test_another_model_is_refused(a_segmentation, a_trained_job, worked_on, capsys, has_results, name):
     model, code = MODELS[name]
     if has_results:
-        files = begun.prediction("22")
+        files = a_segmentation.prediction("22")
         files.folder.mkdir(parents=True)
-        made = {"model_hash": model_fingerprint(a_trained_job.model_folder), "created": 9e9}
-        files.result.write_text(json.dumps(made), encoding="utf-8")
-    top = begun.folder.parent
-    words = ("segment", top / "inbox", "--model", model(a_trained_job, top), "--output", begun.folder, "--resume")
-    assert call(*words) == code
+        created = {"model_hash": model_fingerprint(a_trained_job.model_folder), "created": 9e9}
+        files.result.write_text(json.dumps(created), encoding="utf-8")
+    top = a_segmentation.folder.parent
+    args = (
+        "segment",
+        top / "inbox",
+        "--model",
+        model(a_trained_job, top),
+        "--output",
+        a_segmentation.folder,
+        "--resume",
+    )
+    assert call(*args) == code
     assert bool(worked_on) is (code == 0)
     assert len(errors_in(capsys.readouterr().err)) == (code != 0)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("args", "message"),
     [
         (("--caution", "0.5"), "inference.caution=None, not 0.5"),
         (("--set", "surfaces=true"), "surfaces=False, not True"),
@@ -362,10 +370,17 @@ def test_another_model_is_refused(begun, a_trained_job, worked_on, capsys, has_r
         ((), ""),
     ],
 )
-def test_a_segmentation_keeps_its_settings(begun, worked_on, capsys, words, said):
-    line = ("segment", begun.folder.parent / "inbox", "--model", begun.read_config().model, "--output", begun.folder)
-    assert call(*line, "--resume", *words) == (2 if said else 0)
-    assert (said in the_only_error(capsys)) if said else worked_on
+def test_a_segmentation_keeps_its_settings(a_segmentation, worked_on, capsys, args, message):
+    line = (
+        "segment",
+        a_segmentation.folder.parent / "inbox",
+        "--model",
+        a_segmentation.read_config().model,
+        "--output",
+        a_segmentation.folder,
+    )
+    assert call(*line, "--resume", *args) == (2 if message else 0)
+    assert (message in the_only_error(capsys)) if message else worked_on
 
 
 def test_an_evaluation_keeps_its_settings_and_takes_new_cases(a_trained_job, scans, tmp_path, worked_on, capsys):
@@ -375,8 +390,8 @@ def test_an_evaluation_keeps_its_settings_and_takes_new_cases(a_trained_job, sca
     assert "compare_uncertainties=False, not True" in the_only_error(capsys)
     change(scans, test=[*rows(scans, "test"), *rows(scans, "validation")], validation=[])
     assert call(*line, "--resume") == 0
-    said = worked_on[-1].prepare()
-    assert len(said) == 1 and "is new" in said[0]
+    sentences = worked_on[-1].prepare()
+    assert len(sentences) == 1 and "is new" in sentences[0]
     assert len(Job.open(tmp_path / "scores").read_datalist().with_role(Role.TEST)) == 2
 
 

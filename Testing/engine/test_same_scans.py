@@ -85,8 +85,8 @@ def listed(*cases: Case) -> Datalist:
 def test_a_scan_that_was_saved_anew_is_known_again(tmp_path, how):
     case, other = (write_case(tmp_path, f"c{n}", Role.TRAINING, seed=n) for n in (0, 1))
     datalist = listed(case, other, saved_anew(case, Role.UNLABELED, how))
-    (told,) = same_scans(survey_cases(datalist, quiet), datalist.cases)
-    assert "c0.nrrd' (labeled)" in told.message and "anew" in told.message and "(unlabeled)" in told.message
+    (warning,) = same_scans(survey_cases(datalist, quiet), datalist.cases)
+    assert "c0.nrrd' (labeled)" in warning.message and "anew" in warning.message and "(unlabeled)" in warning.message
 
 
 @pytest.mark.parametrize(("first", "second", "consequence"), CONSEQUENCES, ids=lambda value: str(value).split(".")[-1])
@@ -94,9 +94,9 @@ def test_what_it_means_depends_on_what_the_names_are_used_for(tmp_path, first, s
     case = write_case(tmp_path, "c0", Role.TRAINING)
     again = saved_anew(case, second, "NIfTI")
     datalist = listed(write_case(tmp_path, "c1", Role.TRAINING, seed=1), replace(case, role=first), again)
-    (told,) = same_scans(survey_cases(datalist, quiet), datalist.cases)
-    assert consequence in told.message
-    assert (told.code == "same_scan_in_validation") == ("validation Dice" in consequence)
+    (warning,) = same_scans(survey_cases(datalist, quiet), datalist.cases)
+    assert consequence in warning.message
+    assert (warning.code == "same_scan_in_validation") == ("validation Dice" in consequence)
 
 
 def changed(voxels: np.ndarray, how: str) -> np.ndarray:
@@ -136,11 +136,11 @@ def test_the_images_of_all_channels_are_compared(tmp_path):
     cases.append(Case("swapped", Role.UNLABELED, flairs[2], more_images=(third.image,)))
     datalist = Datalist(tuple(cases), LABELS, ("T1", "FLAIR"))
     found = survey_cases(datalist, quiet)
-    told = same_scans(found, datalist.cases, datalist.channel_names)
-    assert [one.code for one in told] == ["same_scan", "same_scan", "same_channel"]
-    assert f"'{flairs[0]}' (FLAIR, labeled) and '{flairs[1]}' (FLAIR, labeled) are the same scan" in told[0].message
-    assert f"'{third.image}' (T1, labeled) and '{third.image}' (FLAIR, unlabeled)" in told[1].message
-    assert "(FLAIR, labeled) are the same image, voxel for voxel: case 'c3' learns nothing" in told[2].message
+    warnings = same_scans(found, datalist.cases, datalist.channel_names)
+    assert [warning.code for warning in warnings] == ["same_scan", "same_scan", "same_channel"]
+    assert f"'{flairs[0]}' (FLAIR, labeled) and '{flairs[1]}' (FLAIR, labeled) are the same scan" in warnings[0].message
+    assert f"'{third.image}' (T1, labeled) and '{third.image}' (FLAIR, unlabeled)" in warnings[1].message
+    assert "(FLAIR, labeled) are the same image, voxel for voxel: case 'c3' learns nothing" in warnings[2].message
     assert doubled(found) == {"c0", "c1", "c2", "swapped"}
     assert len(scans_by_role(found, datalist.cases)["training"]) == 6
 
@@ -162,8 +162,8 @@ def test_a_test_scan_of_another_size_is_not_read(tmp_path, monkeypatch):
 
 def test_one_label_map_on_two_scans_is_said(tmp_path):
     datalist = listed(*(write_case(tmp_path, f"c{n}", Role.TRAINING, seed=n) for n in range(2)))
-    (told,) = same_labels(survey_cases(datalist, quiet))
-    assert told.code == "same_label" and "c0-label" in told.message and "c1-label" in told.message
+    (warning,) = same_labels(survey_cases(datalist, quiet))
+    assert warning.code == "same_label" and "c0-label" in warning.message and "c1-label" in warning.message
     for case in datalist.cases:
         write_volume(case.label, np.zeros((9, 12, 15), np.uint8), grid_of())
     assert same_labels(survey_cases(datalist, quiet)) == []  # that there is nothing is no label map of another scan
@@ -176,10 +176,10 @@ def test_the_record_of_a_training_holds_the_scans_and_what_was_said(tmp_path, a_
     )  # fmt: skip
     job = Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), datalist)
     checked_cases(job, job.read_datalist(), TrainConfig(), a_reporter)
-    said = card_of_cases(job)
-    assert [len(said["scans"][role]) for role in ("training", "validation")] == [2, 1]
-    assert said["scans"]["validation"][0] in said["scans"]["training"]
-    assert said["validation_caution"] == "the validation Dice is too good, for 1 validation scan was learned from, too"
+    card = card_of_cases(job)
+    assert [len(card["scans"][role]) for role in ("training", "validation")] == [2, 1]
+    assert card["scans"]["validation"][0] in card["scans"]["training"]
+    assert card["validation_caution"] == "the validation Dice is too good, for 1 validation scan was learned from, too"
 
 
 @pytest.mark.parametrize(

@@ -130,9 +130,9 @@ NAMES = ("CT", "PET")
 def test_ct_in_the_place_of_another_image_is_told(an_oblique_grid, found, lowest, sentences):
     voxels = np.stack([np.full((9, 12, 15), value, dtype=np.float32) for value in found])
     case = Case("p", Role.INPUT, "p.nrrd", more_images=("q.nrrd",) * (len(found) - 1))
-    told = unlike_training(case, Volume(voxels, an_oblique_grid), lowest, NAMES[: len(found)])
-    assert len(told) == len(sentences)
-    for text, sentence in zip(told, sentences, strict=True):
+    warned = unlike_training(case, Volume(voxels, an_oblique_grid), lowest, NAMES[: len(found)])
+    assert len(warned) == len(sentences)
+    for text, sentence in zip(warned, sentences, strict=True):
         with pytest.raises(DataError, match=sentence):
             raise DataError(text)
 
@@ -172,6 +172,6 @@ UPRIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 )
 def test_a_scan_whose_spacing_has_another_unit_than_that_of_the_model_is_named(spacing_mm, is_told):
     grid = Grid((4, 4, 4), spacing_mm, (0.0, 0.0, 0.0), UPRIGHT)
-    told = of_another_unit(Case("a", Role.INPUT, "a.nrrd"), grid, (1.0, 1.25, 2.0))
-    assert len(told) == is_told
-    assert not told or ("check the unit of the spacing" in told[0] and "1 x 1.25 x 2 mm" in told[0])
+    warned = of_another_unit(Case("a", Role.INPUT, "a.nrrd"), grid, (1.0, 1.25, 2.0))
+    assert len(warned) == is_told
+    assert not warned or ("check the unit of the spacing" in warned[0] and "1 x 1.25 x 2 mm" in warned[0])

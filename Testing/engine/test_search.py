@@ -71,38 +71,43 @@ def test_a_fast_machine_is_as_good_as_more_time():
 
 
 def test_the_finest_axes_become_coarse_first():
-    for one in a_search(300.0).candidates():
-        depth, height, width = one.spacing_dhw
+    for candidate in a_search(300.0).candidates():
+        depth, height, width = candidate.spacing_dhw
         assert height == width and (depth == 1.0 or depth == height)
 
 
 def test_stacks_of_thick_slices_keep_them():
     found = a_search(60.0, size=(10, 200, 200), spacing_dhw=(8.0, 1.0, 1.0)).candidates()
-    assert {one.architecture.slice_axis for one in found} == {0}
-    assert {one.spacing_dhw[0] for one in found} == {8.0} and len({one.spacing_dhw[1] for one in found}) > 3
-    assert {one.architecture.patch_size_kji[0] for one in found} == {1}
+    assert {candidate.architecture.slice_axis for candidate in found} == {0}
+    assert {candidate.spacing_dhw[0] for candidate in found} == {8.0} and len(
+        {candidate.spacing_dhw[1] for candidate in found}
+    ) > 3
+    assert {candidate.architecture.patch_size_kji[0] for candidate in found} == {1}
 
 
 @pytest.mark.parametrize(
-    ("settings", "what"),
+    ("settings", "is_as_set"),
     [
-        ({"data__spacing_mm": "[2, 2, 2]"}, lambda one: one.spacing_dhw == (2.0, 2.0, 2.0)),
-        ({"network__base_filters": "12"}, lambda one: one.architecture.base_filters == 12),
-        ({"training__labeled_batch_size": "3"}, lambda one: one.sizes == (3, 3)),
-        ({"training__unlabeled_batch_size": "5"}, lambda one: one.sizes.unlabeled == 5),
-        ({"data__patch_size_kji": "[16, 24, 32]"}, lambda one: one.architecture.patch_size_kji == (16, 24, 32)),
-        ({"data__patch_voxels": "9000"}, lambda one: product(one.architecture.patch_size_kji) <= 9000),
-        ({"network__backbone": "resnet18"}, lambda one: one.architecture.backbone == "resnet18"),
+        ({"data__spacing_mm": "[2, 2, 2]"}, lambda candidate: candidate.spacing_dhw == (2.0, 2.0, 2.0)),
+        ({"network__base_filters": "12"}, lambda candidate: candidate.architecture.base_filters == 12),
+        ({"training__labeled_batch_size": "3"}, lambda candidate: candidate.sizes == (3, 3)),
+        ({"training__unlabeled_batch_size": "5"}, lambda candidate: candidate.sizes.unlabeled == 5),
+        (
+            {"data__patch_size_kji": "[16, 24, 32]"},
+            lambda candidate: candidate.architecture.patch_size_kji == (16, 24, 32),
+        ),
+        ({"data__patch_voxels": "9000"}, lambda candidate: product(candidate.architecture.patch_size_kji) <= 9000),
+        ({"network__backbone": "resnet18"}, lambda candidate: candidate.architecture.backbone == "resnet18"),
     ],
 )
-def test_what_is_set_stays_and_the_rest_is_planned_around_it(settings, what):
+def test_what_is_set_stays_and_the_rest_is_planned_around_it(settings, is_as_set):
     found = a_search(600.0, **settings).candidates()
-    assert found and all(what(one) for one in found)
+    assert found and all(is_as_set(candidate) for candidate in found)
 
 
 def test_steps_are_those_that_fit():
-    for one in a_search(600.0).candidates()[:20]:
-        voxels = product(one.architecture.patch_size_kji) * one.architecture.base_filters / 8
+    for candidate in a_search(600.0).candidates()[:20]:
+        voxels = product(candidate.architecture.patch_size_kji) * candidate.architecture.base_filters / 8
         share = 1 / 3
-        step = 2e-6 * voxels * (share * one.sizes.labeled + (1 - share) * sum(one.sizes))
-        assert one.steps == pytest.approx(600.0 / step, rel=0.5)
+        step = 2e-6 * voxels * (share * candidate.sizes.labeled + (1 - share) * sum(candidate.sizes))
+        assert candidate.steps == pytest.approx(600.0 / step, rel=0.5)

@@ -74,8 +74,8 @@ def test_a_job_writes_every_result_onto_the_scans_own_grid(segment, an_oblique_s
     assert result["scan"] == identity_of(an_oblique_scan).to_dict()
     assert "1 case is segmented" in message
     # A slow machine tells how far the case is before it is done.
-    told = [type(event) for event in a_reporter.events if isinstance(event, (CaseDone, Progress))]
-    assert told[-2:] == [CaseDone, Progress]
+    events = [type(event) for event in a_reporter.events if isinstance(event, (CaseDone, Progress))]
+    assert events[-2:] == [CaseDone, Progress]
 
 
 def test_margins_are_those_of_the_label_map_that_is_written(segment, an_oblique_scan):
@@ -140,10 +140,10 @@ def test_each_image_of_a_dicom_series_is_segmented_under_its_name(tmp_path, a_ra
     job = Job.create(tmp_path / "job", JobKind.SEGMENT, config, cases)
     assert "2 cases are segmented" in run_segmentation_job(job, False, a_reporter)
     results = [files.read_result() for files in job.complete_predictions()]
-    assert [one["part"] for one in results] == ["echo time 4.6", "echo time 9.2"]
-    assert [one["case"] for one in results] == ["MR_echo_time_4.6", "MR_echo_time_9.2"]
-    for one, case in zip(results, job.read_datalist().cases, strict=True):
-        assert one["scan"] == identity_of(read_scan(case)).to_dict()
+    assert [result["part"] for result in results] == ["echo time 4.6", "echo time 9.2"]
+    assert [result["case"] for result in results] == ["MR_echo_time_4.6", "MR_echo_time_9.2"]
+    for result, case in zip(results, job.read_datalist().cases, strict=True):
+        assert result["scan"] == identity_of(read_scan(case)).to_dict()
     assert "series" in [event.code for event in a_reporter.events if isinstance(event, Warned)]
     # A job that goes on leaves them alone, and segments the one that is not there.
     job.prediction("MR_echo_time_9.2").result.unlink()
@@ -199,22 +199,22 @@ def a_model_with_caution(a_random_model, a_cpu):
     return write
 
 
-@pytest.mark.parametrize(("stored", "asked", "expected"), [(0.7, None, 0.7), (0.7, 0.0, 0.0), (None, None, 0.0)])
+@pytest.mark.parametrize(("stored", "chosen", "expected"), [(0.7, None, 0.7), (0.7, 0.0, 0.0), (None, None, 0.0)])
 def test_the_dial_stands_where_it_was_set_else_where_the_model_says(
-    a_model_with_caution, a_reporter, stored, asked, expected
+    a_model_with_caution, a_reporter, stored, chosen, expected
 ):
-    config = SegmentConfig(a_model_with_caution(stored), inference=InferenceConfig(caution=asked), machine=MACHINE)
+    config = SegmentConfig(a_model_with_caution(stored), inference=InferenceConfig(caution=chosen), machine=MACHINE)
     assert Segmenter(config, a_reporter).dial.caution == expected
 
 
-@pytest.mark.parametrize(("wanted", "is_measured"), [(True, True), (False, False)])
+@pytest.mark.parametrize(("requested", "is_measured"), [(True, True), (False, False)])
 def test_nothing_is_measured_where_nobody_asks_for_the_quality(
-    a_random_model, a_cpu, a_reporter, an_oblique_scan, wanted, is_measured
+    a_random_model, a_cpu, a_reporter, an_oblique_scan, requested, is_measured
 ):
     package = a_random_model()
     reference = Reference(tuple(label.name for label in package.labels), ())
     replace(package, card={"reference": reference.to_dict()}).write(package.load_network(a_cpu))
-    segmenter = Segmenter(SegmentConfig(str(package.folder), machine=MACHINE, quality=wanted), a_reporter)
+    segmenter = Segmenter(SegmentConfig(str(package.folder), machine=MACHINE, quality=requested), a_reporter)
     assert (segmenter.segmented(an_oblique_scan).measurement is not None) == is_measured
 
 
@@ -367,18 +367,18 @@ def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
 
 
 @pytest.mark.parametrize(
-    ("asked", "card", "expected"),
+    ("chosen", "card", "expected"),
     [
         ("auto", {"single_component": ["lesion"]}, ((7,), False)), ("auto", {"hangs_together": True}, ((), True)),
         ("on", {"hangs_together": True}, ((1, 7), False)), ("off", {"single_component": ["organ"]}, ((), False)),
     ],
 )  # fmt: skip
 def test_the_largest_component_is_kept_of_the_classes_that_were_one_in_training(
-    a_random_model, a_cpu, a_reporter, asked, card, expected
+    a_random_model, a_cpu, a_reporter, chosen, card, expected
 ):
     package = a_random_model()
     replace(package, card=card).write(package.load_network(a_cpu))
-    config = SegmentConfig(str(package.folder), inference=InferenceConfig(largest_component=asked), machine=MACHINE)
+    config = SegmentConfig(str(package.folder), inference=InferenceConfig(largest_component=chosen), machine=MACHINE)
     segmenter = Segmenter(config, a_reporter)
     assert (segmenter.kept.label_values, segmenter.kept.together) == expected
 

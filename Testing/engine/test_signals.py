@@ -15,12 +15,12 @@ ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no 
 @ON_POSIX
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_sets_the_event_and_the_handlers_come_back(number):
-    before = [signal.getsignal(one) for one in NUMBERS]
-    with stop_on_signal() as asked:
-        assert not asked.is_set()
+    before = [signal.getsignal(number) for number in NUMBERS]
+    with stop_on_signal() as requested:
+        assert not requested.is_set()
         signal.raise_signal(number)
-        assert asked.is_set()
-    assert [signal.getsignal(one) for one in NUMBERS] == before
+        assert requested.is_set()
+    assert [signal.getsignal(number) for number in NUMBERS] == before
 
 
 def test_a_second_ctrl_c_interrupts_at_once():
@@ -34,8 +34,8 @@ def test_another_thread_than_the_first_hears_no_signals():
     answers = []
 
     def work() -> None:
-        with stop_on_signal() as asked:
-            answers.append((asked.is_set(), signal.getsignal(signal.SIGINT) is before))
+        with stop_on_signal() as requested:
+            answers.append((requested.is_set(), signal.getsignal(signal.SIGINT) is before))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -47,9 +47,9 @@ def test_another_thread_than_the_first_hears_no_signals():
 def test_whoever_started_with_nohup_wants_it_to_go_on():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with stop_on_signal() as asked:
+        with stop_on_signal() as requested:
             signal.raise_signal(signal.SIGHUP)
-            assert not asked.is_set()
+            assert not requested.is_set()
         assert signal.SIGHUP not in ending_signals()
     finally:
         signal.signal(signal.SIGHUP, before)
@@ -58,7 +58,7 @@ def test_whoever_started_with_nohup_wants_it_to_go_on():
 @ON_POSIX
 @pytest.mark.parametrize("number", NUMBERS)
 def test_what_runs_others_is_interrupted_by_any_of_them(number):
-    before = [signal.getsignal(one) for one in NUMBERS]
+    before = [signal.getsignal(number) for number in NUMBERS]
     with pytest.raises(KeyboardInterrupt), interrupt_on_signal():
         signal.raise_signal(number)
-    assert [signal.getsignal(one) for one in NUMBERS] == before
+    assert [signal.getsignal(number) for number in NUMBERS] == before

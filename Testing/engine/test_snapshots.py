@@ -51,11 +51,13 @@ class StandIn:
         labels = (image > 100).long() + (image > 120).long()
         radical = labels.clone()
         radical[image < 80] = 1
-        yield JoinedRows(0, HeadLogits(*(logits_of(one) for one in (labels, labels, radical))))
+        yield JoinedRows(0, HeadLogits(*(logits_of(label_map) for label_map in (labels, labels, radical))))
 
 
 @pytest.mark.parametrize(
-    "direction", [None, *(tilted(one) for one in signed_permutations()[1::17])], ids=["none", "one", "two", "three"]
+    "direction",
+    [None, *(tilted(signed_permutation) for signed_permutation in signed_permutations()[1::17])],
+    ids=["none", "one", "two", "three"],
 )
 def test_a_snapshot_lies_on_the_scans_own_grid(tmp_path, a_job, direction):
     case = a_prepared_case(tmp_path, "case-7", direction)

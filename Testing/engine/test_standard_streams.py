@@ -111,16 +111,16 @@ UNFORESEEN = [
 ]
 
 
-@pytest.mark.parametrize(("error", "code", "words"), UNFORESEEN, ids=lambda value: type(value).__name__)
-def test_whatever_goes_wrong_is_one_sentence(monkeypatch, capsys, error, code, words):
+@pytest.mark.parametrize(("error", "code", "message"), UNFORESEEN, ids=lambda value: type(value).__name__)
+def test_whatever_goes_wrong_is_one_sentence(monkeypatch, capsys, error, code, message):
     def fail(options) -> int:
         raise error
 
     monkeypatch.delenv(cli.TRACEBACK, raising=False)
     monkeypatch.setattr(cli, "_doctor", fail)
     assert cli.main(["doctor"]) == code
-    said = capsys.readouterr().err
-    assert words in said and said.startswith("error: ") and said.count("\n") == 1 and "Traceback" not in said
+    output = capsys.readouterr().err
+    assert message in output and output.startswith("error: ") and output.count("\n") == 1 and "Traceback" not in output
 
 
 def test_whoever_looks_for_the_cause_can_see_it(monkeypatch, capsys):
@@ -181,10 +181,10 @@ def test_a_shell_may_close_what_it_wants(tmp_path, line, code):
     few = "--labeled 1 --unlabeled 0 --validation 0 --test 0"
     command = line.format(engine=f"'{sys.executable}' '{ENGINE}'", folder=f"'{tmp_path}/Ä 1'", few=few)
     inherited = {name: value for name, value in environment().items() if name != "PYTHONUTF8"}
-    done = subprocess.run(["bash", "-c", command], capture_output=True, env=inherited, check=False)
-    said = (done.stdout + done.stderr).decode("utf-8", errors="replace")
-    assert done.returncode == code, said
-    assert "Traceback" not in said and "Exception ignored" not in said
+    process = subprocess.run(["bash", "-c", command], capture_output=True, env=inherited, check=False)
+    output = (process.stdout + process.stderr).decode("utf-8", errors="replace")
+    assert process.returncode == code, output
+    assert "Traceback" not in output and "Exception ignored" not in output
     if " phantom " in command:
         assert len(list(tmp_path.rglob("dataset.json"))) == 1
 
@@ -212,17 +212,17 @@ def test_what_is_opened_next_does_not_get_the_number_of_a_closed_stream(tmp_path
     ],
 )
 def test_a_locale_without_utf8_is_left(monkeypatch, platform, utf8_mode, encoding, again):
-    begun = []
-    monkeypatch.setattr(cli.os, "execv", lambda program, words: begun.append(words))
+    commands = []
+    monkeypatch.setattr(cli.os, "execv", lambda program, args: commands.append(args))
     monkeypatch.setattr(cli.sys, "platform", platform)
     monkeypatch.setattr(cli.sys, "flags", type("Flags", (), {"utf8_mode": utf8_mode}))
     monkeypatch.setattr(cli.sys, "getfilesystemencoding", lambda: encoding)
     monkeypatch.setattr(cli.sys, "orig_argv", ["python", "-m", "coranet", "doctor"])
     cli._require_utf8_names()
-    assert begun == ([[sys.executable, "-X", "utf8", "-m", "coranet", "doctor"]] if again else [])
+    assert commands == ([[sys.executable, "-X", "utf8", "-m", "coranet", "doctor"]] if again else [])
 
 
-# Makes the terminal its own, as a login shell does, and becomes the engine.
+# Makes the terminal its parent_end, as a login shell does, and becomes the engine.
 IN_A_TERMINAL_OF_ITS_OWN = """
 import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -239,20 +239,20 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 )
 def test_a_terminal_that_goes_leaves_a_checkpoint_or_with_nohup_a_model(a_phantom_set, tmp_path, how, code, status):
     """A lost ssh session: the kernel sends SIGHUP, and from then on each write to the terminal fails."""
-    ours, theirs = os.openpty()
+    parent_end, child_end = os.openpty()
     steps = settings(training__pretraining_steps="300", training__self_training_steps="0")
-    words = [str(ENGINE), "train", str(a_phantom_set), "--output", str(tmp_path / "job"), *steps]
+    args = [str(ENGINE), "train", str(a_phantom_set), "--output", str(tmp_path / "job"), *steps]
     process = subprocess.Popen(
-        [sys.executable, "-c", IN_A_TERMINAL_OF_ITS_OWN, how, *words],
-        stdin=theirs, stdout=theirs, stderr=theirs, env=environment(), start_new_session=True,
+        [sys.executable, "-c", IN_A_TERMINAL_OF_ITS_OWN, how, *args],
+        stdin=child_end, stdout=child_end, stderr=child_end, env=environment(), start_new_session=True,
     )  # fmt: skip
     try:
-        os.close(theirs)
-        said = b""
-        while b"pretraining" not in said:
-            said += os.read(ours, 65536)
+        os.close(child_end)
+        output = b""
+        while b"pretraining" not in output:
+            output += os.read(parent_end, 65536)
     finally:
-        os.close(ours)
+        os.close(parent_end)
     assert process.wait() == code
     job = Job.open(tmp_path / "job")
     assert job.status() is status

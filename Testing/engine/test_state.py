@@ -65,8 +65,8 @@ def test_the_teacher_is_the_moving_average_of_all_students(make_state):
         decay = min(1 - 1 / (step + 1), 0.7)
         students = weights_of(state.networks.student)
         expected = [decay * old + (1 - decay) * new for old, new in zip(expected, students, strict=True)]
-    for value, wanted in zip(weights_of(state.teacher), expected, strict=True):
-        torch.testing.assert_close(value, wanted, atol=1e-6, rtol=1e-5)
+    for value, target in zip(weights_of(state.teacher), expected, strict=True):
+        torch.testing.assert_close(value, target, atol=1e-6, rtol=1e-5)
     assert not equal(weights_of(state.teacher), weights_of(state.networks.student))
 
 
@@ -79,8 +79,8 @@ def test_a_late_teacher_averages_over_more_students_where_that_is_set(make_state
         decay = min(1 - 1 / (step + 1), 1 - 0.5 ** (1 - share) * 0.1**share)
         students = weights_of(state.networks.student)
         expected = [decay * old + (1 - decay) * new for old, new in zip(expected, students, strict=True)]
-    for value, wanted in zip(weights_of(state.teacher), expected, strict=True):
-        torch.testing.assert_close(value, wanted, atol=1e-6, rtol=1e-5)
+    for value, target in zip(weights_of(state.teacher), expected, strict=True):
+        torch.testing.assert_close(value, target, atol=1e-6, rtol=1e-5)
 
 
 def test_the_average_is_that_of_the_teacher_over_the_last_steps(make_state, tmp_path):
@@ -241,8 +241,8 @@ def test_a_training_that_goes_on_starts_from_the_models_weights_with_all_network
         assert equal(weights_of(network), stored)
     learn(state)
     expected = [0.99 * old + 0.01 * new for old, new in zip(stored, weights_of(state.networks.student), strict=True)]
-    for value, wanted in zip(weights_of(state.teacher), expected, strict=True):
-        torch.testing.assert_close(value, wanted, atol=1e-6, rtol=1e-5)
+    for value, target in zip(weights_of(state.teacher), expected, strict=True):
+        torch.testing.assert_close(value, target, atol=1e-6, rtol=1e-5)
 
 
 def test_what_was_before_is_kept_in_the_checkpoint(make_state, tmp_path):

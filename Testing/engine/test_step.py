@@ -112,16 +112,22 @@ def test_intensities_that_are_no_numbers_do_not_stay_in_running_statistics(make_
 
 def test_a_huge_gradient_is_clipped(make_stepper, monkeypatch):
     state, stepper = make_stepper()
-    seen = []
-    monkeypatch.setattr(state.optimizer, "step", lambda *_, **__: seen.append(norm_of(state.networks.student)))
+    received = []
+    monkeypatch.setattr(state.optimizer, "step", lambda *_, **__: received.append(norm_of(state.networks.student)))
     stepper.update(multiplied(stepper.losses(*batches(), 1.0), 1e6))
     stepper.update(multiplied(stepper.losses(*batches(), 1.0), 1e-3))
-    assert seen[0] == pytest.approx(step._LARGEST_GRADIENT_NORM, rel=1e-3)
-    assert seen[1] < 1
+    assert received[0] == pytest.approx(step._LARGEST_GRADIENT_NORM, rel=1e-3)
+    assert received[1] < 1
 
 
 def norm_of(network: nn.Module) -> float:
-    return float(np.sqrt(sum(float(one.grad.square().sum()) for one in network.parameters() if one.grad is not None)))
+    return float(
+        np.sqrt(
+            sum(
+                float(parameter.grad.square().sum()) for parameter in network.parameters() if parameter.grad is not None
+            )
+        )
+    )
 
 
 class Float16OnPaper(Device):

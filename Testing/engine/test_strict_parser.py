@@ -30,10 +30,10 @@ READ = [
 ]
 
 
-@pytest.mark.parametrize(("line", "wanted"), READ, ids=lambda value: value if isinstance(value, str) else "")
-def test_what_is_given_once_is_taken(parser, line, wanted):
+@pytest.mark.parametrize(("line", "expected"), READ, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_is_given_once_is_taken(parser, line, expected):
     options = vars(parser.parse_args(line.split()))
-    assert {name: options[name] for name in wanted} == wanted
+    assert {name: options[name] for name in expected} == expected
     # A parser can be used again.
     assert vars(parser.parse_args(line.split()))["inputs"] == options["inputs"]
 

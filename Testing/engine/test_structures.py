@@ -25,10 +25,14 @@ def a_box() -> np.ndarray:
 
 
 def test_extent_and_classes_of_a_case():
-    made = Structures.of(a_label_map(a_box()), [4, 9])
-    assert made.spacing_dhw == (3.0, 2.0, 1.0)
-    assert made.extent_mm == (12.0, 12.0, 8.0)
-    assert made.crop.shape == (4, 6, 8) and made.crop[0, 0, 0] == 2 and (made.crop == 1).sum() == 4 * 6 * 8 - 1
+    structures = Structures.of(a_label_map(a_box()), [4, 9])
+    assert structures.spacing_dhw == (3.0, 2.0, 1.0)
+    assert structures.extent_mm == (12.0, 12.0, 8.0)
+    assert (
+        structures.crop.shape == (4, 6, 8)
+        and structures.crop[0, 0, 0] == 2
+        and (structures.crop == 1).sum() == 4 * 6 * 8 - 1
+    )
 
 
 def test_axes_are_those_of_the_patient():
@@ -55,9 +59,13 @@ def test_the_thinnest_class_decides():
     voxels = np.zeros((10, 12, 14), dtype=np.uint8)
     voxels[1:9, 1:11, 1:7] = 1
     voxels[1:9, 1:11, 10] = 2
-    made = Structures.of(a_label_map(voxels), [1, 2])
-    thick = kept_dice([Structures(made.spacing_dhw, made.extent_mm, made.crop * (made.crop == 1))], (3.0, 3.0, 3.0), 2)
-    assert kept_dice([made], (3.0, 3.0, 3.0), 2) < thick
+    structures = Structures.of(a_label_map(voxels), [1, 2])
+    thick = kept_dice(
+        [Structures(structures.spacing_dhw, structures.extent_mm, structures.crop * (structures.crop == 1))],
+        (3.0, 3.0, 3.0),
+        2,
+    )
+    assert kept_dice([structures], (3.0, 3.0, 3.0), 2) < thick
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -65,5 +73,5 @@ def test_the_round_trip_is_that_of_the_network(size):
     """A slab that fills whole coarse voxels comes back as it was."""
     voxels = np.zeros((4 * size, 4 * size, 4 * size), dtype=np.uint8)
     voxels[: 2 * size] = 1
-    made = Structures((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), voxels)
-    assert kept_dice([made], (float(size), 1.0, 1.0), 1) == 1.0
+    structures = Structures((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), voxels)
+    assert kept_dice([structures], (float(size), 1.0, 1.0), 1) == 1.0

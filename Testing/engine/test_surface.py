@@ -30,11 +30,11 @@ def surface_oracle(mask: np.ndarray) -> list[tuple[int, ...]]:
 def distances_oracle(predicted: np.ndarray, truth: np.ndarray, spacing) -> dict[str, float]:
     first, second = surface_oracle(predicted), surface_oracle(truth)
 
-    def distance(one, other) -> float:
-        return math.sqrt(sum((step * (a - b)) ** 2 for a, b, step in zip(one, other, spacing, strict=True)))
+    def distance(here, far) -> float:
+        return math.sqrt(sum((step * (a - b)) ** 2 for a, b, step in zip(here, far, spacing, strict=True)))
 
-    there = [min(distance(one, other) for other in second) for one in first]
-    back = [min(distance(one, other) for other in first) for one in second]
+    there = [min(distance(here, far) for far in second) for here in first]
+    back = [min(distance(here, far) for far in first) for here in second]
     return {
         "hausdorff_mm": max(there + back),
         "hd95_mm": max(np.percentile(there, 95), np.percentile(back, 95)),
@@ -91,7 +91,7 @@ def test_distances_grow_with_the_spacing():
 
 
 @pytest.mark.parametrize(("in_prediction", "in_truth"), [(0, 0), (0, 1), (1, 0)])
-def test_from_and_to_nothing_there_is_no_distance(in_prediction, in_truth):
+def test_from_and_to_nothing_faris_no_distance(in_prediction, in_truth):
     predicted, truth = (np.full(SHAPE, value, dtype=np.uint8) for value in (in_prediction, in_truth))
     for values in surface_distances_per_class(predicted, truth, 2, SPACING_KJI).values():
         assert math.isnan(values[0])

@@ -138,7 +138,7 @@ def test_all_together_have_a_bounded_number_of_triangles(tmp_path):
     grid = Grid((150, 150, 90), (0.8, 0.8, 0.9), (5.0, -3.0, 7.0), UPRIGHT.direction)
     write_surfaces(files, Prediction(*heads, uncertain, uncertain.astype(np.float32)), LABELS, grid)
     names = [f"{head}-2" for head in ("segmentation", "conservative", "radical")]
-    counts = [read(files.surface(one)).GetNumberOfPolys() for one in (*names, "uncertain")]
+    counts = [read(files.surface(name)).GetNumberOfPolys() for name in (*names, "uncertain")]
     assert min(counts) > 5_000 and sum(counts) <= TRIANGLES_IN_ALL
 
 
@@ -172,13 +172,13 @@ def a_job(tmp_path, a_random_model):
     return make
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_a_job_writes_surfaces_where_they_are_asked_for(a_job, a_reporter, asked):
-    job = a_job(asked)
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_job_writes_surfaces_where_they_are_asked_for(a_job, a_reporter, is_on):
+    job = a_job(is_on)
     run_segmentation_job(job, False, a_reporter)
     segments = [f"{head}-{value}" for head in ("segmentation", "conservative", "radical") for value in (1, 7)]
-    written = [job.prediction("a").surface(one).is_file() for one in (*segments, "uncertain")]
-    assert written == [asked] * 7
+    written = [job.prediction("a").surface(name).is_file() for name in (*segments, "uncertain")]
+    assert written == [is_on] * 7
 
 
 def test_without_vtk_a_job_is_done_without_surfaces(a_job, a_reporter, monkeypatch):

@@ -29,7 +29,7 @@ def test_labels_are_measured_and_unlabeled_scans_are_read(a_set):
     found = survey_cases(a_set, quiet)
     assert not found.unusable and found.seconds == 0
     assert found.cases["c0"].present == {1, 7} and not found.cases["c0"].is_empty
-    assert [one.case_id for one in found.labeled_scans(a_set)] == ["c0", "c1"]
+    assert [scan.case_id for scan in found.labeled_scans(a_set)] == ["c0", "c1"]
     assert found.cases["c2"].structures is not None and found.cases["c3"].scan is None
 
 
@@ -157,4 +157,4 @@ def test_images_on_other_grids_are_seen(a_set, tmp_path):
     write_volume(tmp_path / "flair.nrrd", scan_on(other).voxels, other)
     cases = tuple(replace(case, more_images=(str(tmp_path / "flair.nrrd"),)) for case in a_set.cases)
     found = survey_cases(replace(a_set, cases=cases), quiet)
-    assert all(one.has_other_grids for one in found.cases.values())
+    assert all(case.has_other_grids for case in found.cases.values())

@@ -14,7 +14,7 @@ X, Y = Axis("step", low=0), Axis("Dice")
 
 def circles(svg: str) -> list[tuple[float, float]]:
     root = ElementTree.fromstring(svg)
-    return [(float(one.get("cx")), float(one.get("cy"))) for one in root.iter("circle")]
+    return [(float(circle.get("cx")), float(circle.get("cy"))) for circle in root.iter("circle")]
 
 
 def path_points(svg: str) -> list[tuple[float, float]]:

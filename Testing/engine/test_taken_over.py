@@ -40,11 +40,11 @@ def test_network_patch_and_steps_are_those_of_the_other_training(planner, tmp_pa
         data__patch_size_kji="[8, 8, 8]",
     )  # fmt: skip
     assert work_on(job, False) == 0
-    theirs, ours = read_json(planner.plan_path), read_json(job.plan_path)
-    assert {**ours, "history": [], "reviewed_regions": None} == {**theirs, "history": [], "reviewed_regions": None}
+    other, own = read_json(planner.plan_path), read_json(job.plan_path)
+    assert {**own, "history": [], "reviewed_regions": None} == {**other, "history": [], "reviewed_regions": None}
     card = read_json(job.model_folder / "model.json")
     assert card["card"]["steps"] == 3 and card["card"]["plan"] == ["Three steps."]
-    assert card["architecture"] == theirs["architecture"]
+    assert card["architecture"] == other["architecture"]
 
 
 def test_without_plan_of_there_is_none(planner):

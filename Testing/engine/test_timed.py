@@ -46,18 +46,18 @@ def a_plan(a_phantom_set, a_cpu, a_reporter):
 
 
 def test_a_plan_says_what_and_why_in_three_sentences(a_plan, a_reporter):
-    made = a_plan("20 min")
-    spacing, patch, steps = made.sentences
+    plan = a_plan("20 min")
+    spacing, patch, steps = plan.sentences
     assert spacing.startswith("Works at") and spacing.endswith(".")
     assert patch.startswith("Patches of ") and "mm" in patch
-    assert "fit into 20 min on this CPU" in steps and f"{made.steps.total:,} steps" in steps
+    assert "fit into 20 min on this CPU" in steps and f"{plan.steps.total:,} steps" in steps
     assert {event.code for event in a_reporter.events if isinstance(event, Noted)} == {"backbone", "patch"}
 
 
 def test_the_plan_is_that_of_preprocessing_and_network(a_plan):
-    made = a_plan("20 min")
-    assert made.preprocessing.spacing_mm == made.spacing_dhw[::-1]
-    assert made.architecture.classes == 3 and made.batch_sizes.unlabeled > 0
+    plan = a_plan("20 min")
+    assert plan.preprocessing.spacing_mm == plan.spacing_dhw[::-1]
+    assert plan.architecture.classes == 3 and plan.batch_sizes.unlabeled > 0
     assert a_plan("20 min", training__method="supervised").batch_sizes.unlabeled == 0
 
 
@@ -69,18 +69,18 @@ def test_steps_have_the_ratio_of_the_settings_and_take_the_time(a_plan):
 
 
 def test_a_plan_with_its_steps_is_kept_as_it_is(a_plan, tmp_path):
-    made = a_plan("20 min")
-    write_json_atomic(tmp_path / "plan.json", made.to_dict())
-    assert Plan.from_dict(read_json(tmp_path / "plan.json")) == made
-    older = {key: value for key, value in made.to_dict().items() if key not in ("steps", "sentences")}
+    plan = a_plan("20 min")
+    write_json_atomic(tmp_path / "plan.json", plan.to_dict())
+    assert Plan.from_dict(read_json(tmp_path / "plan.json")) == plan
+    older = {key: value for key, value in plan.to_dict().items() if key not in ("steps", "sentences")}
     assert Plan.from_dict(older).applied_to(TrainConfig()).training.pretraining_steps == 500
 
 
 def test_the_final_steps_take_the_place_of_the_expected_ones(a_plan, a_cpu):
-    made, config = a_plan("20 min"), TrainConfig.from_preset("quick")
-    final = made.with_steps(Durations(StepSeconds(1.0, 1.0)), config, (1003.0, "20 min"), a_cpu)
-    assert final.steps.total == 950 and final.architecture == made.architecture
-    assert final.sentences[:2] == made.sentences[:2] and final.sentences[2].startswith("950 steps (317 on labeled")
+    plan, config = a_plan("20 min"), TrainConfig.from_preset("quick")
+    final = plan.with_steps(Durations(StepSeconds(1.0, 1.0)), config, (1003.0, "20 min"), a_cpu)
+    assert final.steps.total == 950 and final.architecture == plan.architecture
+    assert final.sentences[:2] == plan.sentences[:2] and final.sentences[2].startswith("950 steps (317 on labeled")
     assert StepPlan.as_set(final.applied_to(config).training) == final.steps
 
 
@@ -92,9 +92,9 @@ def test_a_training_that_is_ready_is_done_even_if_its_time_is_over(a_plan, a_cpu
 
 def test_a_time_for_few_steps_is_warned_of(a_plan, a_reporter, monkeypatch):
     monkeypatch.setattr("coranet.planning.plan.FEW_STEPS", 1_000_000)
-    made = a_plan("30 s")
+    plan = a_plan("30 s")
     (warning,) = (event for event in a_reporter.events if isinstance(event, Warned))
-    assert warning.code == "few_steps" and f"only {made.steps.total} steps fit into 30 s" in warning.message
+    assert warning.code == "few_steps" and f"only {plan.steps.total} steps fit into 30 s" in warning.message
 
 
 @pytest.mark.parametrize("time", ["1 s", "10 s"])
@@ -105,22 +105,22 @@ def test_a_time_in_which_nothing_can_be_learned_is_answered_with_one_that_suffic
 
 def test_a_plan_needs_a_machine_to_measure(a_phantom_set, a_cpu, a_reporter):
     config, datalist = TrainConfig.from_preset("quick"), read_datalist(a_phantom_set)
-    given = PlanInput(survey_cases(datalist, quiet))
+    inputs = PlanInput(survey_cases(datalist, quiet))
     with pytest.raises(ConfigError, match="needs to measure steps"):
-        plan_training(config, datalist, Workplace(a_cpu), a_reporter, given)
+        plan_training(config, datalist, Workplace(a_cpu), a_reporter, inputs)
 
 
 def test_what_is_set_stays(a_plan):
-    made = a_plan("20 min", data__spacing_mm="[3, 3, 3]", network__base_filters="4", training__validation_interval="7")
-    assert made.spacing_dhw == (3.0, 3.0, 3.0) and made.architecture.base_filters == 4
-    assert made.steps.validation_interval == 7 and made.sentences[0] == "Works at 3 mm, as it is set."
+    plan = a_plan("20 min", data__spacing_mm="[3, 3, 3]", network__base_filters="4", training__validation_interval="7")
+    assert plan.spacing_dhw == (3.0, 3.0, 3.0) and plan.architecture.base_filters == 4
+    assert plan.steps.validation_interval == 7 and plan.sentences[0] == "Works at 3 mm, as it is set."
 
 
 def test_little_memory_is_planned_for(a_plan, monkeypatch):
     monkeypatch.setattr("coranet.planning.workplace.free_memory_bytes", lambda device: 20_000_000)
     monkeypatch.setattr("coranet.planning.timed.activation_bytes_per_voxel", lambda architecture, device: 1000.0)
-    made = a_plan("8 h")
-    assert sum(made.batch_sizes) * product(made.architecture.patch_size_kji) * 1600 <= 16_000_000
+    plan = a_plan("8 h")
+    assert sum(plan.batch_sizes) * product(plan.architecture.patch_size_kji) * 1600 <= 16_000_000
 
 
 # -- the command line --
@@ -138,8 +138,8 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing_behind(a_phantom_set, tmp_
 
 @pytest.mark.slow
 def test_a_dry_run_of_steps_says_that_they_are_set(a_phantom_set, capsys):
-    words = ("--set", "training.pretraining_steps=5", "--set", "training.self_training_steps=7")
-    assert call("train", a_phantom_set, "--dry-run", *words, "--set", "machine.device=cpu") == 0
+    args = ("--set", "training.pretraining_steps=5", "--set", "training.self_training_steps=7")
+    assert call("train", a_phantom_set, "--dry-run", *args, "--set", "machine.device=cpu") == 0
     assert "12 steps, as they are set (5 on labeled cases)." in capsys.readouterr().out
 
 

@@ -42,8 +42,8 @@ def test_the_steps_are_told_kept_and_done(a_timed_job):
     plan = Plan.from_dict(read_json(job.plan_path))
     assert plan.steps.total == 27 and plan.steps.pretraining == 9
     assert [event.total_steps for event in events if isinstance(event, Started)][-1] == 27
-    told = [event.message for event in events if isinstance(event, Noted) and event.code == "plan"]
-    assert tuple(told[:2]) == plan.sentences[:2] and told[-1] == plan.sentences[-1] and len(told) == 4
+    messages = [event.message for event in events if isinstance(event, Noted) and event.code == "plan"]
+    assert tuple(messages[:2]) == plan.sentences[:2] and messages[-1] == plan.sentences[-1] and len(messages) == 4
     card = ModelCard.read(job.folder)
     assert (card.steps, card.time, card.plan) == (27, "1 min", plan.sentences)
 

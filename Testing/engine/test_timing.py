@@ -45,7 +45,7 @@ def test_measuring_changes_no_batch_of_the_training(a_tiny_architecture, a_cpu):
         before = [loader.labeled(step).images.clone() for step in range(2)]
         measure_steps(state, a_cpu, Team(), loader, 2)
         after = [loader.labeled(step).images for step in range(2)]
-    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert all(torch.equal(first, second) for first, second in zip(before, after, strict=True))
 
 
 def test_whole_scans_are_timed_where_they_will_be_needed(a_tiny_architecture, a_cpu):

@@ -29,7 +29,7 @@ VALIDATION = replace(WHOLE, case=replace(WHOLE.case, id="validation", role=Role.
 
 
 def ids(cases) -> list[str]:
-    return [one.case.id for one in cases]
+    return [case.case.id for case in cases]
 
 
 def test_reviewed_cases_teach_among_the_unlabeled_ones(a_reporter):

@@ -66,15 +66,15 @@ def measured(a_cpu):
 
 
 def test_labels_say_volumes_and_the_network_is_asked_about_the_others(a_case, measured):
-    known, asked = a_case("a", Role.TRAINING, 1), a_case("b", Role.UNLABELED, 2)
-    reference = measured([known], [asked], [a_case("c", Role.VALIDATION, 3)])
+    known, unlabeled = a_case("a", Role.TRAINING, 1), a_case("b", Role.UNLABELED, 2)
+    reference = measured([known], [unlabeled], [a_case("c", Role.VALIDATION, 3)])
     first, second, third = reference.cases
     assert reference.names == ("organ",)
     assert first.confidence is None and first.volume_ml == (pytest.approx(known.labels.sum() * VOXEL_ML),)
-    assert second.volume_ml == (pytest.approx((asked.image > 0).sum() * VOXEL_ML),)
-    assert second.detail == pytest.approx(fine_detail(asked.image), abs=1e-3)
-    shares = 1 / (1 + np.exp(-2 * asked.image.astype(float)))
-    is_named = asked.image > 0
+    assert second.volume_ml == (pytest.approx((unlabeled.image > 0).sum() * VOXEL_ML),)
+    assert second.detail == pytest.approx(fine_detail(unlabeled.image), abs=1e-3)
+    shares = 1 / (1 + np.exp(-2 * unlabeled.image.astype(float)))
+    is_named = unlabeled.image > 0
     expected = 2 * shares[is_named].sum() / (shares.sum() + is_named.sum())
     assert second.confidence == pytest.approx(expected, abs=1e-3)
     assert third.confidence is not None

@@ -39,11 +39,11 @@ def test_slices_are_turned_and_voxels_stay(direction, slice_axis):
     canonical = Orientation.of(volume.grid.direction).to_canonical(volume.voxels)
     plane = tuple(axis for axis in range(3) if axis != slice_axis)
     quarters = list(quarter_turns(volume, slice_axis))
-    seen = [Orientation.of(one.grid.direction).to_canonical(one.voxels) for one in quarters]
-    for one in quarters:
-        np.testing.assert_array_equal(one.voxels, volume.voxels)
-        assert one.grid.spacing_mm == volume.grid.spacing_mm
-        turned = np.reshape(one.grid.direction, (3, 3))
+    seen = [Orientation.of(quarter.grid.direction).to_canonical(quarter.voxels) for quarter in quarters]
+    for quarter in quarters:
+        np.testing.assert_array_equal(quarter.voxels, volume.voxels)
+        assert quarter.grid.spacing_mm == volume.grid.spacing_mm
+        turned = np.reshape(quarter.grid.direction, (3, 3))
         np.testing.assert_allclose(turned @ turned.T, np.eye(3), atol=1e-6)
     np.testing.assert_array_equal(seen[1], np.rot90(canonical, 2, plane))
     ways = [[np.rot90(canonical, turns, plane) for turns in order] for order in ((1, 3), (3, 1))]

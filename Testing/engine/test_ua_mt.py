@@ -41,7 +41,7 @@ def test_the_loss_is_the_mean_square_over_the_voxels_of_low_entropy(classes, ram
         learned = student.heads[(0, 2 + batch, slice(None), *where)].softmax(0)
         taught = teacher.heads[(0, batch, slice(None), *where)].softmax(0).tolist()
         if -sum(share * math.log(share) for share in taught) < threshold:
-            squares += [(one.item() - other) ** 2 for one, other in zip(learned, taught, strict=True)]
+            squares += [(first.item() - second) ** 2 for first, second in zip(learned, taught, strict=True)]
         else:
             unsure += 1
     assert (unsure > 0) == (ramp_up < 1)
@@ -55,9 +55,9 @@ def test_a_teacher_that_is_sure_everywhere_is_a_mean_teacher():
     student, teacher = FixedHeads(3, 4, 0), RepeatedHeads(3, 2, 1)
     with torch.no_grad():
         teacher.heads[0, :, 1] += 30
-    ours, plain = step_of(student, teacher), step_of(student, teacher, kind=MeanTeacherMethod)
-    torch.testing.assert_close(ours.total, plain.total)
-    assert ours.uncertain_share == 0
+    own, plain = step_of(student, teacher), step_of(student, teacher, kind=MeanTeacherMethod)
+    torch.testing.assert_close(own.total, plain.total)
+    assert own.uncertain_share == 0
 
 
 def test_a_teacher_that_knows_nothing_teaches_nothing():
@@ -81,7 +81,7 @@ def test_no_gradient_reaches_the_teacher():
 
 
 def test_the_mean_is_over_eight_noisy_passes_with_dropout_and_nothing_else_in_training_mode():
-    seen = []
+    inputs = []
 
     class Watching(VoxelHeads):
         def __init__(self) -> None:
@@ -89,7 +89,7 @@ def test_the_mean_is_over_eight_noisy_passes_with_dropout_and_nothing_else_in_tr
             self.dropout, self.normalization = FeatureDropout(0.5), nn.BatchNorm3d(1)
 
         def forward(self, images: torch.Tensor) -> HeadLogits:
-            seen.append(images)
+            inputs.append(images)
             assert self.dropout.training
             assert not self.normalization.training
             return super().forward(images)
@@ -98,9 +98,9 @@ def test_the_mean_is_over_eight_noisy_passes_with_dropout_and_nothing_else_in_tr
     torch.manual_seed(0)
     with torch.no_grad():
         mean = mean_probability(teacher, images)
-        assert sum(len(batch) for batch in seen) == PASSES * len(images)
+        assert sum(len(batch) for batch in inputs) == PASSES * len(images)
         assert not teacher.dropout.training
-        copies = torch.cat(seen).unflatten(0, (PASSES, len(images)))
+        copies = torch.cat(inputs).unflatten(0, (PASSES, len(images)))
         noise = copies - images
         assert 0.08 < noise.std() < 0.12
         assert len({copy.sum().item() for copy in copies}) == PASSES

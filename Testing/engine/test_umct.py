@@ -45,17 +45,17 @@ def test_the_total_is_the_sum_over_both_networks():
     student, partner = FixedHeads(3, 4, 0), FixedHeads(3, 4, 1)
     labeled, unlabeled = batches_of()
     losses = step_of(student, partner, ramp_up=0.25)
-    ours, theirs = (HeadLogits(*network.heads) for network in (student, partner))
+    own, other = (HeadLogits(*network.heads) for network in (student, partner))
     supervised = [
-        heads_loss(HeadLogits(*(head[:2] for head in one)), labeled.targets, CONFIG.misclassification_cost)
-        for one in (ours, theirs)
+        heads_loss(HeadLogits(*(head[:2] for head in logits)), labeled.targets, CONFIG.misclassification_cost)
+        for logits in (own, other)
     ]
-    learned = pseudo_label_loss(ours.segmentation[2:], *labels_and_confidence(theirs.segmentation[2:]))
-    taught = pseudo_label_loss(theirs.segmentation[2:], *labels_and_confidence(ours.segmentation[2:]))
+    learned = pseudo_label_loss(own.segmentation[2:], *labels_and_confidence(other.segmentation[2:]))
+    taught = pseudo_label_loss(other.segmentation[2:], *labels_and_confidence(own.segmentation[2:]))
     torch.testing.assert_close(losses.total, sum(supervised) + 0.25 * 0.7 * (learned + taught))
     torch.testing.assert_close(losses.supervised, supervised[0].detach())
     torch.testing.assert_close(losses.certain, learned.detach())
-    assert torch.equal(losses.pseudo_labels, theirs.segmentation[2:].argmax(1))
+    assert torch.equal(losses.pseudo_labels, other.segmentation[2:].argmax(1))
 
 
 def test_each_learns_and_no_gradient_flows_through_what_it_says_to_the_other():
@@ -85,7 +85,8 @@ def test_pretraining_teaches_both():
     losses.total.backward()
     assert student.heads.grad.any() and partner.heads.grad.any()
     expected = [
-        heads_loss(HeadLogits(*one.heads), labeled.targets, CONFIG.misclassification_cost) for one in (student, partner)
+        heads_loss(HeadLogits(*network.heads), labeled.targets, CONFIG.misclassification_cost)
+        for network in (student, partner)
     ]
     torch.testing.assert_close(losses.total, sum(expected))
     torch.testing.assert_close(losses.supervised, expected[0].detach())
@@ -95,5 +96,5 @@ def test_the_partner_begins_elsewhere_but_is_built_alike():
     torch.manual_seed(0)
     methods = [CoTrainingMethod(replace(TINY, base_filters=3), CONFIG) for _ in range(2)]
     first, second = (list(method.auxiliary.parameters()) for method in methods)
-    assert [one.shape for one in first] == [other.shape for other in second]
+    assert [weights.shape for weights in first] == [others.shape for others in second]
     assert not torch.equal(first[0], second[0])

@@ -123,16 +123,16 @@ def test_uncertainty_is_a_float32_in_zero_to_one_even_for_extreme_logits(classes
         assert uncertainty.min() >= 0 and uncertainty.max() <= 1
 
 
-@pytest.mark.parametrize("wanted", [0.05, 0.2, 0.4])
-def test_a_threshold_of_the_map_is_the_region_of_heads_with_other_costs(wanted):
+@pytest.mark.parametrize("threshold", [0.05, 0.2, 0.4])
+def test_a_threshold_of_the_map_is_the_region_of_heads_with_other_costs(threshold):
     conservative, radical = random_heads(2, voxels=4000)
-    shift = math.log((1 - wanted) / wanted)
+    shift = math.log((1 - threshold) / threshold)
     cautious, eager = conservative.clone(), radical.clone()
     cautious[:, 1] -= shift
     eager[:, 1] += shift
     nested = ~((conservative.argmax(1) == 1) & (radical.argmax(1) == 0))
     moved = ~certain_region(cautious, eager)
-    flagged = uncertainty_map(conservative, radical) > wanted
+    flagged = uncertainty_map(conservative, radical) > threshold
     assert torch.equal(flagged[nested], moved[nested])
     assert flagged[~nested].all()
 

@@ -72,26 +72,27 @@ def test_softmax_is_that_of_the_segmentation_head(passes):
 
 
 def test_views_are_turned_back_to_where_they_came_from(passes, few_passes):
-    one = passes(Brightness(), image=a_blob() + torch.linspace(-3, 3, SIZE[2]))
-    plain = one.softmax()[1]
-    views = [one._view(number)[1] for number in range(4)]
+    scan_passes = passes(Brightness(), image=a_blob() + torch.linspace(-3, 3, SIZE[2]))
+    plain = scan_passes.softmax()[1]
+    views = [scan_passes._view(number)[1] for number in range(4)]
     inner = (slice(None), slice(4, -4), slice(4, -4))
     assert max((view - plain).abs()[inner].mean() for view in views) < 0.025
     torch.testing.assert_close(
-        one.augmentation()[1], torch.stack([one._view(number)[1] for number in range(few_passes)]).mean(0)
+        scan_passes.augmentation()[1],
+        torch.stack([scan_passes._view(number)[1] for number in range(few_passes)]).mean(0),
     )
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_change_and_its_inverse_are_nothing_whichever_way_slices_lie(passes, axis):
     ramp = a_blob() + torch.linspace(-3, 3, SIZE[2])
-    one = passes(Brightness(), image=ramp.movedim(0, axis).contiguous())
+    scan_passes = passes(Brightness(), image=ramp.movedim(0, axis).contiguous())
     spacing = np.insert(np.delete(SPACING_DHW, 0), axis, SPACING_DHW[0])
-    one = replace(one, spacing_dhw=spacing)
-    there = one._turned(one.image, 0.3, 1.1)
-    back = one._turned(there, -0.3, 1 / 1.1)[0]
-    inner = tuple(slice(size // 4, -(size // 4)) for size in one.image.shape[1:])
-    moved, left = ((other - one.image[0]).abs()[inner].mean() for other in (there[0], back))
+    scan_passes = replace(scan_passes, spacing_dhw=spacing)
+    there = scan_passes._turned(scan_passes.image, 0.3, 1.1)
+    back = scan_passes._turned(there, -0.3, 1 / 1.1)[0]
+    inner = tuple(slice(size // 4, -(size // 4)) for size in scan_passes.image.shape[1:])
+    moved, left = ((other - scan_passes.image[0]).abs()[inner].mean() for other in (there[0], back))
     assert left < 0.05 and moved > 10 * left
 
 
@@ -99,8 +100,8 @@ def test_a_change_and_its_inverse_are_nothing_whichever_way_slices_lie(passes, a
 def test_what_is_round_in_millimetres_stays_round_when_turned(passes, axis):
     image = a_blob().movedim(0, axis).contiguous()
     spacing = np.insert(np.delete(SPACING_DHW, 0), axis, SPACING_DHW[0])
-    one = replace(passes(Brightness(), image=image), spacing_dhw=spacing)
-    turned = one._turned(image[None], 0.7, 1.0)[0]
+    scan_passes = replace(passes(Brightness(), image=image), spacing_dhw=spacing)
+    turned = scan_passes._turned(image[None], 0.7, 1.0)[0]
     assert (turned - image).abs()[image > -1].mean() < 0.03
 
 
@@ -108,23 +109,23 @@ def test_what_is_round_in_millimetres_stays_round_when_turned(passes, axis):
 @pytest.mark.parametrize("decoders", ["three", "branches", "classifiers"])
 def test_dropout_differs_from_the_plain_pass_and_leaves_the_network_as_it_was(passes, a_network, share, decoders):
     network = a_network(share, decoders=decoders)
-    one = passes(network, patch=(8, 12, 16))
-    plain = one.softmax()
-    assert (one.dropout() - plain).abs().max() > 1e-4
+    scan_passes = passes(network, patch=(8, 12, 16))
+    plain = scan_passes.softmax()
+    assert (scan_passes.dropout() - plain).abs().max() > 1e-4
     assert not any(module.training for module in network.modules())
-    assert torch.equal(one.softmax(), plain)
+    assert torch.equal(scan_passes.softmax(), plain)
 
 
 def test_a_network_of_slices_has_all_sources(passes, a_network, a_cpu):
     network = a_network(
         backbone="unet", slice_axis=1, patch_size_kji=(8, 1, 16), strides=((2, 1, 2),), kernels=((3, 1, 3),) * 2
     )
-    one = passes(network)
-    one = replace(
-        one, window=SlidingWindow(WindowRule((8, 1, 16), 0.5, (2, 1, 2), slice_axis=1, voxels=10_000), a_cpu, 3)
+    scan_passes = passes(network)
+    scan_passes = replace(
+        scan_passes, window=SlidingWindow(WindowRule((8, 1, 16), 0.5, (2, 1, 2), slice_axis=1, voxels=10_000), a_cpu, 3)
     )
-    plain = one.softmax()
-    for probabilities in (one.dropout(), one.augmentation()):
+    plain = scan_passes.softmax()
+    for probabilities in (scan_passes.dropout(), scan_passes.augmentation()):
         assert probabilities.shape == (3, *SIZE)
         assert 1e-4 < (probabilities - plain).abs().max() < 1
 
@@ -134,7 +135,7 @@ def test_dropout_switches_on_dropout_alone(passes, a_network):
     modes = {}
     for name, module in network.named_modules():
         if isinstance(module, FeatureDropout) or "decoder" in name:
-            module.register_forward_pre_hook(lambda one, _, name=name: modes.__setitem__(name, one.training))
+            module.register_forward_pre_hook(lambda layer, _, name=name: modes.__setitem__(name, layer.training))
     passes(network, patch=(8, 12, 16)).dropout()
     kinds = {name: isinstance(network.get_submodule(name), FeatureDropout) for name in modes}
     assert modes == kinds and True in kinds.values() and False in kinds.values()

@@ -14,12 +14,12 @@ SLICES = Architecture(
 
 def test_the_encoder_halves_what_the_strides_say():
     features = UNetEncoder(SLICES)(torch.randn(3, 1, 16, 24))
-    assert [tuple(one.shape) for one in features] == [(3, 4, 16, 24), (3, 8, 8, 12), (3, 16, 4, 12)]
+    assert [tuple(level.shape) for level in features] == [(3, 4, 16, 24), (3, 8, 8, 12), (3, 16, 4, 12)]
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_the_decoder_comes_back_and_uses_the_features_of_every_level(level):
-    features = [one.detach().requires_grad_(True) for one in UNetEncoder(SLICES)(torch.randn(3, 1, 16, 24))]
+    features = [feature.detach().requires_grad_(True) for feature in UNetEncoder(SLICES)(torch.randn(3, 1, 16, 24))]
     result = UNetDecoder(SLICES)(features)
     assert result.shape == (3, 4, 16, 24)
     result.square().sum().backward()

@@ -100,30 +100,30 @@ ODD = [
 
 
 @pytest.mark.parametrize("count", [4, 9])
-@pytest.mark.parametrize(("change", "how", "said"), ODD, ids=lambda value: getattr(value, "__name__", None))
-def test_what_is_odd_is_named_with_its_reason(count, change, how, said):
+@pytest.mark.parametrize(("change", "how", "message"), ODD, ids=lambda value: getattr(value, "__name__", None))
+def test_what_is_odd_is_named_with_its_reason(count, change, how, message):
     others = usual(count)
     scale = how.get("scale", 1.0)
     if scale != 1:
         others = [a_case(f"c{n}", *anatomy(n), spacing=(scale, scale, scale)) for n in range(count)]
     parts = anatomy(77) if change is None else change(*anatomy(77))
     spacing = {"spacing": how["spacing"]} if "spacing" in how else {}
-    told = unlike_others([*others, a_case("odd", *parts, **spacing)], LABELS)
-    assert [event.message.split("'")[1] for event in told] == ["odd"]
-    assert said in told[0].message and told[0].code == "unlike_others"
+    warnings = unlike_others([*others, a_case("odd", *parts, **spacing)], LABELS)
+    assert [event.message.split("'")[1] for event in warnings] == ["odd"]
+    assert message in warnings[0].message and warnings[0].code == "unlike_others"
 
 
 @pytest.mark.parametrize("change", [mirrored, shifted, upside_down], ids=lambda change: change.__name__)
 def test_of_three_cases_the_one_with_a_wrong_label_is_named(change):
-    told = unlike_others([*usual(2), a_case("odd", *change(*anatomy(77)))], LABELS)
-    assert [event.message.split("'")[1] for event in told] == ["odd"]
+    warnings = unlike_others([*usual(2), a_case("odd", *change(*anatomy(77)))], LABELS)
+    assert [event.message.split("'")[1] for event in warnings] == ["odd"]
 
 
 @pytest.mark.parametrize("count", [4, 6, 10])
 def test_two_cases_with_wrong_labels_do_not_hide_each_other(count):
     odd = [a_case(f"odd{number}", *shifted(*anatomy(70 + number))) for number in range(2)]
-    told = unlike_others([*usual(count), *odd], LABELS)
-    assert [event.message.split("'")[1] for event in told] == ["odd0", "odd1"]
+    warnings = unlike_others([*usual(count), *odd], LABELS)
+    assert [event.message.split("'")[1] for event in warnings] == ["odd0", "odd1"]
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_two_cases_with_wrong_labels_do_not_hide_each_other(count):
 )
 def test_a_structure_that_does_not_stand_out_where_it_does_in_the_others(contrasts, named):
     cases = usual(len(contrasts))
-    for one, contrast in zip(cases, contrasts, strict=True):
-        liver = replace(one.traits.structures[1], contrast=contrast)
-        one.traits = replace(one.traits, structures={**one.traits.structures, 1: liver})
+    for case, contrast in zip(cases, contrasts, strict=True):
+        liver = replace(case.traits.structures[1], contrast=contrast)
+        case.traits = replace(case.traits, structures={**case.traits.structures, 1: liver})
     assert [event.message.split("'")[1] for event in unlike_others(cases, LABELS)] == named
 
 

@@ -193,6 +193,6 @@ def test_settings_that_have_no_effect_are_told(a_job):
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**content, "mood": "good"}), encoding="utf-8")
     work_on(a_job, resume=False)
-    told = [event for event in a_job.read_events() if getattr(event, "code", "") == "unknown_settings"]
-    assert len(told) == 1 and "no effect here: mood;" in told[0].message
-    assert not isinstance(told[0], Noted)
+    events = [event for event in a_job.read_events() if getattr(event, "code", "") == "unknown_settings"]
+    assert len(events) == 1 and "no effect here: mood;" in events[0].message
+    assert not isinstance(events[0], Noted)

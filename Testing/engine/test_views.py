@@ -38,8 +38,8 @@ def of_patches(heads: HeadLogits, part: slice) -> HeadLogits:
 
 
 def assert_same(found: HeadLogits, expected: HeadLogits) -> None:
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other)
+    for first, second in zip(found, expected, strict=True):
+        torch.testing.assert_close(first, second)
 
 
 def test_one_view_is_what_every_method_sees():
@@ -74,22 +74,22 @@ def test_three_views_go_through_the_student_in_one_pass(mixing):
         # No box of a labeled patch: these are not seen a second time.
         assert_same(views[1][1], student(again))
     plain = student(unlabeled.teacher_images)
-    assert not any(torch.allclose(one, other) for one, other in zip(views[2][1], plain, strict=True))
+    assert not any(torch.allclose(first, second) for first, second in zip(views[2][1], plain, strict=True))
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_half_of_the_features_of_the_last_patches_are_left_out_at_every_level(form):
     student = CoraNet(FORMS[form])
     images = torch.randn(3, 1, *FORMS[form].patch_size_kji)
-    seen = []
-    hook = student.encoder.register_forward_hook(lambda _, __, features: seen.append(features))
+    received = []
+    hook = student.encoder.register_forward_hook(lambda _, __, features: received.append(features))
     plain = student.encoder(images if form == "volumes" else images.movedim(2, 1).flatten(0, 1))
     hook.remove()
     with features_left_out(student, 1):
-        hook = student.encoder.register_forward_hook(lambda _, __, features: seen.append(features))
+        hook = student.encoder.register_forward_hook(lambda _, __, features: received.append(features))
         student(images)
         hook.remove()
-    for kept, thinned in zip(plain, seen[-1], strict=True):
+    for kept, thinned in zip(plain, received[-1], strict=True):
         last = len(kept) // 3
         torch.testing.assert_close(thinned[:-last], kept[:-last])
         sums = thinned[-last:].abs().flatten(2).sum(2)
@@ -100,7 +100,7 @@ def test_half_of_the_features_of_the_last_patches_are_left_out_at_every_level(fo
 
 def test_the_losses_are_weighted_means_over_the_views(monkeypatch):
     answers = [FixedHeads(3, 2, seed) for seed in range(4)]
-    logits = [HeadLogits(*one.heads) for one in answers]
+    logits = [HeadLogits(*answer.heads) for answer in answers]
     weights = (0.25, 0.25, 0.5)
     monkeypatch.setattr(
         "coranet.methods.coranet.logits_of_views",
@@ -113,8 +113,13 @@ def test_the_losses_are_weighted_means_over_the_views(monkeypatch):
     certain = certain_region(averaged.conservative, averaged.radical)
     taught, alpha = named_classes(averaged.segmentation), config.misclassification_cost
     expected = [
-        sum(weight * heads_loss(one, taught, alpha, certain) for weight, one in zip(weights, logits[1:], strict=True)),
-        sum(weight * teacher_loss(one, averaged, ~certain) for weight, one in zip(weights, logits[1:], strict=True)),
+        sum(
+            weight * heads_loss(logit, taught, alpha, certain)
+            for weight, logit in zip(weights, logits[1:], strict=True)
+        ),
+        sum(
+            weight * teacher_loss(logit, averaged, ~certain) for weight, logit in zip(weights, logits[1:], strict=True)
+        ),
     ]
     torch.testing.assert_close(losses.certain, expected[0].detach())
     torch.testing.assert_close(losses.uncertain, expected[1].detach())

@@ -21,7 +21,7 @@ def test_channels_double_at_each_level():
 
 def test_the_encoder_halves_what_the_strides_say():
     features = VNetEncoder(THICK)(torch.randn(2, 1, 4, 16, 24))
-    assert [tuple(one.shape) for one in features] == [(2, 4, 4, 16, 24), (2, 8, 4, 8, 12), (2, 16, 2, 4, 6)]
+    assert [tuple(level.shape) for level in features] == [(2, 4, 4, 16, 24), (2, 8, 4, 8, 12), (2, 16, 2, 4, 6)]
 
 
 def test_the_decoder_comes_back_to_full_resolution():
@@ -65,15 +65,15 @@ def test_normalization_is_the_one_asked_for(normalization, kind):
 
 
 def test_of_several_images_a_learned_sum_is_added_and_of_one_the_image_itself():
-    one, two = VNetEncoder(THICK), VNetEncoder(replace(THICK, in_channels=2))
-    added = [name for name, _ in two.named_parameters() if name not in dict(one.named_parameters())]
+    of_one, of_two = VNetEncoder(THICK), VNetEncoder(replace(THICK, in_channels=2))
+    added = [name for name, _ in of_two.named_parameters() if name not in dict(of_one.named_parameters())]
     assert added == ["image_sum.channels.weight"]
-    for module in two.blocks[0].body:
+    for module in of_two.blocks[0].body:
         if isinstance(module, nn.BatchNorm3d):
             nn.init.zeros_(module.weight)
     with torch.no_grad():
-        two.image_sum.channels.weight.copy_(torch.tensor([[1.0, 0], [0, 1], [1, 1], [2, 3]]))
+        of_two.image_sum.channels.weight.copy_(torch.tensor([[1.0, 0], [0, 1], [1, 1], [2, 3]]))
     images = torch.rand(1, 2, 4, 16, 24)
     first, second = images[:, :1], images[:, 1:]
     expected = torch.cat([first, second, first + second, 2 * first + 3 * second], 1)
-    torch.testing.assert_close(two(images)[0], expected)
+    torch.testing.assert_close(of_two(images)[0], expected)

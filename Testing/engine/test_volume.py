@@ -72,7 +72,7 @@ def test_the_volume_of_a_voxel_is_in_millilitres(an_oblique_grid):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"size_ijk": (15, 12, 10)}, "size 15 x 12 x 9 and 15 x 12 x 10"),
         ({"spacing_mm": (1.0, 1.25, 2.01)}, "spacing 1 x 1.25 x 2 mm and 1 x 1.25 x 2.01 mm"),
@@ -81,11 +81,11 @@ def test_the_volume_of_a_voxel_is_in_millilitres(an_oblique_grid):
         ({"spacing_mm": (1.0, 1.25, 2.0000001), "origin_mm": (-31.5, 12.25, 7.0001)}, ""),
     ],
 )
-def test_grids_differ_by_more_than_rounding(an_oblique_grid, change, words):
+def test_grids_differ_by_more_than_rounding(an_oblique_grid, change, message):
     other = Grid(**{**an_oblique_grid.__dict__, **change})
     difference = an_oblique_grid.difference(other)
-    assert words in difference and bool(difference) == bool(words)
-    assert bool(other.difference(an_oblique_grid)) == bool(words)
+    assert message in difference and bool(difference) == bool(message)
+    assert bool(other.difference(an_oblique_grid)) == bool(message)
 
 
 def write_itk(path, array: np.ndarray, is_vector: bool = False) -> None:

@@ -114,8 +114,8 @@ def bits_of_an_overlay(folder: Path) -> np.ndarray:
     write_series(folder, array, positions(), BitsStored=12, HighBit=11, PixelRepresentation=0)
     for path in folder.iterdir():
         stored = dcmread(path)
-        one = array[stored.InstanceNumber - 1].astype("<u2")
-        stored.PixelData = (one | (one % 3 == 0).astype("<u2") << 15).tobytes()
+        plane = array[stored.InstanceNumber - 1].astype("<u2")
+        stored.PixelData = (plane | (plane % 3 == 0).astype("<u2") << 15).tobytes()
         for element, kind, value in ((0x10, "US", 5), (0x11, "US", 6), (0x40, "CS", "G"), (0x50, "SS", [1, 1]),
                                      (0x100, "US", 16), (0x102, "US", 15)):  # fmt: skip
             stored.add_new(0x60000000 + element, kind, value)
@@ -135,7 +135,7 @@ def signed_12_bits(folder: Path) -> np.ndarray:
 
 def signed_12_bits_and_a_mask(folder: Path) -> np.ndarray:
     """As ITK does not take them either."""
-    wanted = signed_12_bits(folder)
+    expected = signed_12_bits(folder)
     for path in folder.iterdir():
         stored = dcmread(path)
         stored.PixelData = (np.frombuffer(stored.PixelData, "<u2") | 1 << 15).tobytes()
@@ -143,13 +143,13 @@ def signed_12_bits_and_a_mask(folder: Path) -> np.ndarray:
                                      (0x100, "US", 16), (0x102, "US", 15)):  # fmt: skip
             stored.add_new(0x60000000 + element, kind, value)
         stored.save_as(path)
-    return wanted
+    return expected
 
 
 @pytest.mark.parametrize("make", [bits_of_an_overlay, signed_12_bits, signed_12_bits_and_a_mask])
 def test_bits_above_those_of_an_intensity_are_no_part_of_it(tmp_path, make):
-    wanted = make(tmp_path / "s")
-    np.testing.assert_array_equal(read(tmp_path / "s")[0].voxels, wanted)
+    expected = make(tmp_path / "s")
+    np.testing.assert_array_equal(read(tmp_path / "s")[0].voxels, expected)
 
 
 def test_label_maps_may_be_series(tmp_path):
@@ -212,14 +212,14 @@ PUT_RIGHT = [
 ]
 
 
-@pytest.mark.parametrize(("make", "words"), PUT_RIGHT, ids=lambda value: getattr(value, "__name__", ""))
-def test_what_can_be_put_right_is_put_right_and_told(awkward_path, make, words):
+@pytest.mark.parametrize(("make", "message"), PUT_RIGHT, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_can_be_put_right_is_put_right_and_told(awkward_path, make, message):
     make(awkward_path / "s")
     volume, notes = read(awkward_path / "s")
     np.testing.assert_array_equal(volume.voxels, voxels())
     assert volume.grid.spacing_mm == pytest.approx(SPACING)
     assert len(notes) == 1
-    assert re.search(words, notes[0])
+    assert re.search(message, notes[0])
 
 
 def test_axes_turned_together_keep_the_voxel_volume(tmp_path):

@@ -83,7 +83,7 @@ def test_one_scale_for_all_frames(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"places": [positions(9)[k] for k in (0, 1, 2, 4, 5, 6, 7)]}, "lacks 1 slices"),
         ({"places": [positions()[0]] * 7}, "two different slices at one place"),
@@ -95,12 +95,12 @@ def test_one_scale_for_all_frames(tmp_path):
         ({"NumberOfFrames": 9}, "voxels are missing at its end"),
     ],
 )
-def test_frames_that_make_no_stack_are_refused(tmp_path, change, words):
+def test_frames_that_make_no_stack_are_refused(tmp_path, change, message):
     places = change.get("places", positions())
     more = {key: value for key, value in change.items() if key != "places"}
     path = write_frames(tmp_path / "x", voxels(), places, **more)
     for look in (read_image, read_grid):
-        with pytest.raises(DataError, match=words):
+        with pytest.raises(DataError, match=message):
             look(path)
 
 

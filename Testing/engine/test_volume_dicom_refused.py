@@ -139,10 +139,10 @@ def one_slice(folder: Path) -> None:
 def colour(folder: Path) -> None:
     pixels = np.zeros((7, 5, 6, 3), np.uint8)
     series(folder)
-    for path, one in zip(sorted(folder.iterdir()), pixels, strict=True):
+    for path, image in zip(sorted(folder.iterdir()), pixels, strict=True):
         kind = dict(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
-        bits = dict(BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=one.tobytes())
-        write_slice(path, one[..., 0], positions()[0], **kind, **bits)
+        bits = dict(BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=image.tobytes())
+        write_slice(path, image[..., 0], positions()[0], **kind, **bits)
 
 
 def a_file_cut_short(folder: Path) -> None:
@@ -257,11 +257,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("make", "words"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))
-def test_what_is_not_one_even_stack_is_refused(awkward_path, make, words):
+@pytest.mark.parametrize(("make", "message"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_is_not_one_even_stack_is_refused(awkward_path, make, message):
     make(awkward_path / "s")
     for look in (read_image, read_grid):
-        with pytest.raises(DataError, match=words) as caught:
+        with pytest.raises(DataError, match=message) as caught:
             look(awkward_path / "s")
         assert "\n" not in str(caught.value) and str(awkward_path) in str(caught.value)
 
@@ -278,8 +278,8 @@ def test_any_file_stands_for_the_image_that_it_belongs_to(tmp_path, make):
     assert len(parts) == (3 if make is phases else 2)
     for number, part in enumerate(parts):
         volume, _ = read(tmp_path / "s", channel=number)
-        for one in (part.slices[0], part.slices[-1]):
-            np.testing.assert_array_equal(read_image(one.path).voxels, volume.voxels)
+        for dicom_slice in (part.slices[0], part.slices[-1]):
+            np.testing.assert_array_equal(read_image(dicom_slice.path).voxels, volume.voxels)
         assert len(volume.voxels) == len(part.slices)
     with pytest.raises(DataError, match=f"holds {len(parts)} images, expected at least {len(parts) + 1}"):
         read_image(tmp_path / "s", len(parts))

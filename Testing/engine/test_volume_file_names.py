@@ -77,12 +77,12 @@ def test_a_folder_of_scans_with_any_names_is_segmented_told_and_reported(
     """The way of such names through datalist, events, log, terminal, result, page and table."""
     inbox = tmp_path / os.fsdecode(b"Aufn\xe4hme")
     inbox.mkdir()
-    for number, one in enumerate((b"M\xfcller", b"plain", b"\xff")):
-        shutil.copy(a_phantom_set.parent / "images" / f"case00{number + 1}.nrrd", inbox / f"{os.fsdecode(one)}.nrrd")
+    for number, name in enumerate((b"M\xfcller", b"plain", b"\xff")):
+        shutil.copy(a_phantom_set.parent / "images" / f"case00{number + 1}.nrrd", inbox / f"{os.fsdecode(name)}.nrrd")
     (inbox / os.fsdecode(b"damaged \xe4.nrrd")).write_bytes(b"this is no image")
     output = tmp_path / os.fsdecode(b"Ergebn\xefsse")
-    words = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--set", "machine.threads=1")
-    assert call(*words) == 1
+    args = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--set", "machine.threads=1")
+    assert call(*args) == 1
     assert "1 of 4 cases could not be segmented" in the_only_error(capsys)
     job = Job.open(output)
     assert len(job.complete_predictions()) == 3
@@ -95,7 +95,7 @@ def test_a_folder_of_scans_with_any_names_is_segmented_told_and_reported(
     with open(output / "report.csv", encoding="utf-8") as table:
         assert len({row["case"] for row in csv.DictReader(table)}) == 3
     capsys.readouterr()
-    assert call(*words, "--resume") == 1
+    assert call(*args, "--resume") == 1
 
 
 @pytest.mark.slow

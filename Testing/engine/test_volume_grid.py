@@ -76,7 +76,7 @@ def test_a_spacing_within_the_matrix_is_put_right_and_told(tmp_path, matrix, spa
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "message"),
     [
         (lambda p: nrrd(p / "a.nrrd", "(1,0,0) (0,1.25,0) (0,1.2,2)"), "sheared grid: two of its axes are 59 degrees"),
         (lambda p: nrrd(p / "a.nrrd", "(1,0.01,0) (0,1.25,0) (0,0,2)"), "sheared grid"),
@@ -93,10 +93,10 @@ def test_a_spacing_within_the_matrix_is_put_right_and_told(tmp_path, matrix, spa
         (lambda p: meta(p / "a.mha", "nan 0 0 0 1 0 0 0 1"), "is no number|cannot be read"),
     ],
 )
-def test_a_grid_that_is_none_is_refused(tmp_path, make, words):
+def test_a_grid_that_is_none_is_refused(tmp_path, make, message):
     path = make(tmp_path)
     for look in (read_image, read_grid, read_label_map):
-        with pytest.raises(DataError, match=words) as caught:
+        with pytest.raises(DataError, match=message) as caught:
             look(path)
         assert "\n" not in str(caught.value)
 

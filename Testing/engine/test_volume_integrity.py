@@ -153,8 +153,8 @@ def test_voxels_in_a_file_that_is_not_there_are_named(awkward_path, name):
 
 
 def test_slices_in_files_of_their_own_are_looked_at_each(tmp_path):
-    for k, one in enumerate(VOXELS):
-        (tmp_path / f"s{k}.raw").write_bytes(one.tobytes())
+    for k, plane in enumerate(VOXELS):
+        (tmp_path / f"s{k}.raw").write_bytes(plane.tobytes())
     listed = tmp_path / "list.nhdr"
     names = "\n".join(f"s{k}.raw" for k in range(7))
     listed.write_text(f"{NRRD}encoding: raw\ndata file: LIST 2\n{names}\n")

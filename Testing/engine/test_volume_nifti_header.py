@@ -83,14 +83,14 @@ PUT_RIGHT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("header", "words"), [row[1:] for row in PUT_RIGHT], ids=[row[0] for row in PUT_RIGHT])
-def test_what_has_one_meaning_all_the_same_is_put_right_and_told(tmp_path, header, words):
+@pytest.mark.parametrize(("header", "message"), [row[1:] for row in PUT_RIGHT], ids=[row[0] for row in PUT_RIGHT])
+def test_what_has_one_meaning_all_the_same_is_put_right_and_told(tmp_path, header, message):
     path = write_nifti(tmp_path / "a.nii.gz", **header)
     volume, notes = read(path)
     np.testing.assert_array_equal(volume.voxels, voxels())
     assert volume.grid.spacing_mm == pytest.approx(SPACING, rel=1e-5)
-    assert re.search(words, notes[0]) and str(path) in notes[0]
-    if header.get("sform_code", 1) and "zeros" not in words:
+    assert re.search(message, notes[0]) and str(path) in notes[0]
+    if header.get("sform_code", 1) and "zeros" not in message:
         expected = AFFINE * [[-1], [-1], [1]]
         np.testing.assert_allclose(edges(volume), expected[:, :3], atol=1e-5)
         np.testing.assert_allclose(volume.grid.origin_mm, expected[:, 3], atol=1e-3)
@@ -134,11 +134,11 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("header", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_what_has_two_meanings_is_refused(tmp_path, header, words):
+@pytest.mark.parametrize(("header", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_what_has_two_meanings_is_refused(tmp_path, header, message):
     path = write_nifti(tmp_path / "a.nii.gz", **header)
     for look in (read_image, read_label_map):
-        with pytest.raises(DataError, match=words) as caught:
+        with pytest.raises(DataError, match=message) as caught:
             look(path)
         assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 

@@ -13,14 +13,14 @@ from coranet.volume.notes import note
 
 
 def test_a_scan_without_any_contrast_is_told(tmp_path):
-    heard: list[str] = []
+    received: list[str] = []
     for name, voxels in {"empty": [7, 7, 7], "lost": [2**40, 2**40, 2**40 + 1], "seen": [7, 7, 8]}.items():
         image = sitk.GetImageFromArray(np.array(voxels, dtype=np.int64)[:, None, None].repeat(4, 1).repeat(5, 2))
         sitk.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
-        with noted_by(heard.append):
+        with noted_by(received.append):
             read_image(tmp_path / f"{name}.nrrd")
-    assert ["empty" in heard[0], "lost" in heard[1], len(heard)] == [True, True, 2]
-    assert "has the intensity 7 in every voxel" in heard[0]
+    assert ["empty" in received[0], "lost" in received[1], len(received)] == [True, True, 2]
+    assert "has the intensity 7 in every voxel" in received[0]
 
 
 def test_the_innermost_listener_hears_each_sentence_once():
@@ -38,14 +38,14 @@ def test_the_innermost_listener_hears_each_sentence_once():
 
 
 def test_files_are_read_in_any_thread():
-    heard: list[str] = []
-    with noted_by(heard.append):
+    received: list[str] = []
+    with noted_by(received.append):
         threads = [threading.Thread(target=note, args=(f"file {number % 3}",)) for number in range(30)]
-        for one in threads:
-            one.start()
-        for one in threads:
-            one.join()
-    assert sorted(heard) == ["file 0", "file 1", "file 2"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(received) == ["file 0", "file 1", "file 2"]
 
 
 def test_where_nobody_listens_notes_are_in_the_log(caplog):
@@ -86,5 +86,5 @@ def test_a_segmentation_tells_what_was_put_right(awkward_path, a_random_model, a
     cases = (Case("p1", Role.INPUT, str(folder)),)
     job = Job.create(awkward_path / "job", JobKind.SEGMENT, config, Datalist(cases))
     run_segmentation_job(job, False, a_reporter)
-    told = [one.message for one in a_reporter.events if isinstance(one, Warned) and one.code == "input"]
-    assert len(told) == 1 and str(folder) in told[0] and "taken once" in told[0]
+    messages = [event.message for event in a_reporter.events if isinstance(event, Warned) and event.code == "input"]
+    assert len(messages) == 1 and str(folder) in messages[0] and "taken once" in messages[0]

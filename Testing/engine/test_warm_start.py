@@ -55,7 +55,7 @@ def events_of(job: Job, kind: type) -> list:
     return [event for event in job.read_events() if isinstance(event, kind)]
 
 
-def told(job: Job) -> list[dict]:
+def measured_events(job: Job) -> list[dict]:
     return [
         {key: value for key, value in event_to_dict(event).items() if key != "time"}
         for kind in (Losses, Validation) for event in events_of(job, kind)
@@ -100,7 +100,10 @@ def test_the_history_grows_by_the_model_and_ends_with_it(a_random_model):
         "created": 1.0, "steps": 5, "validation_dice": {"organ": 0.5}, "trained_on": None, "reviewed_regions": None,
     }  # fmt: skip
     second = replace(first, card={"created": 2.0, "history": [entry], "reviewed_regions": 12})
-    assert [(one["created"], one["reviewed_regions"]) for one in history_after(second)] == [(1.0, None), (2.0, 12)]
+    assert [(model["created"], model["reviewed_regions"]) for model in history_after(second)] == [
+        (1.0, None),
+        (2.0, 12),
+    ]
 
 
 @pytest.fixture
@@ -114,8 +117,8 @@ def a_plan(a_phantom_set, a_cpu, a_reporter, a_random_model, monkeypatch):
         config = TrainConfig.from_preset("quick", chosen)
         model, datalist = a_random_model(), read_datalist(a_phantom_set)
         datalist = replace(datalist, labels=(*datalist.labels, *(labels or ())))
-        given = planning.PlanInput(survey_cases(datalist, Reporter(lambda event: None, lambda: False)), model)
-        return model, planning.plan_training(config, datalist, Workplace(a_cpu), a_reporter, given)
+        inputs = planning.PlanInput(survey_cases(datalist, Reporter(lambda event: None, lambda: False)), model)
+        return model, planning.plan_training(config, datalist, Workplace(a_cpu), a_reporter, inputs)
 
     return make
 
@@ -248,7 +251,7 @@ def test_stopped_and_resumed_it_ends_as_if_it_never_was(a_second_job, a_first_jo
     monkeypatch.setattr("coranet.training.job.initial_model", lambda config: 1 / 0)
     assert work_on(stopped, resume=True) == 0
     assert list(differing(weights_of(whole), weights_of(stopped))) == []
-    assert told(whole) == told(stopped)
+    assert measured_events(whole) == measured_events(stopped)
     for key in ("history", "before", "best_step", "validation_dice", "trained_on", "caution"):
         assert ModelPackage.read(whole.folder).card[key] == ModelPackage.read(stopped.folder).card[key]
 
@@ -261,7 +264,7 @@ def test_the_history_of_three_models_and_no_validation(a_second_job, tmp_path):
     third = training_job(tmp_path / "third", dataset, training__initial_model=str(second.model_folder), **EXACT)
     assert work_on(third, resume=False) == 0
     card = ModelCard.read(third.folder)
-    assert [one.trained_on.get("partial") for one in card.history] == [None, 1]
+    assert [model.trained_on.get("partial") for model in card.history] == [None, 1]
     assert card.before == {} and not events_of(third, Validation)
     assert card.history[0].created < card.history[1].created < card.created
 

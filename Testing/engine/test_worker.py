@@ -108,15 +108,15 @@ def test_what_was_left_out_of_the_input_is_told_first_and_once(a_job, monkeypatc
 
 
 def test_a_listener_is_told_every_event(a_job, monkeypatch):
-    heard = []
+    received = []
     which_does(monkeypatch, lambda reporter: reporter.emit(Warned("code", "careful.")))
-    work_on(a_job, False, heard.append)
-    assert heard == a_job.read_events()
-    assert [type(event) for event in heard] == [Warned, Finished]
+    work_on(a_job, False, received.append)
+    assert received == a_job.read_events()
+    assert [type(event) for event in received] == [Warned, Finished]
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "words"),
+    ("error", "code", "message"),
     [
         (DataError("'a.nrrd' is empty."), 3, "'a.nrrd' is empty."),
         (StorageError("the disk is full."), 7, "the disk is full."),
@@ -142,11 +142,11 @@ def test_a_listener_is_told_every_event(a_job, monkeypatch):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_an_error_becomes_a_last_word_and_an_exit_code(a_job, monkeypatch, capsys, error, code, words):
+def test_an_error_becomes_a_last_word_and_an_exit_code(a_job, monkeypatch, capsys, error, code, message):
     which_raises(monkeypatch, error)
     assert work_on(a_job, resume=False) == code
     (last,) = a_job.read_events()
-    assert isinstance(last, Failed) and words in last.message
+    assert isinstance(last, Failed) and message in last.message
     assert "Traceback" in log_of(a_job) and type(error).__name__ in log_of(a_job)
     printed = capsys.readouterr()
     assert errors_in(printed.err + printed.out) == []
@@ -232,7 +232,7 @@ def test_a_missed_beat_does_no_harm(a_job, monkeypatch):
 def test_a_job_that_another_process_has_taken_is_left_to_it(a_job, monkeypatch):
     """As when this machine slept so long that another one has taken the job for one that was left."""
     monkeypatch.setattr(worker, "HEARTBEAT_INTERVAL_S", 0.01)
-    heard, before = [], []
+    received, before = [], []
 
     def work(reporter) -> None:
         other = {**(a_job.read_process() or {}), "host": "another machine", "heartbeat": 1.0}
@@ -244,10 +244,10 @@ def test_a_job_that_another_process_has_taken_is_left_to_it(a_job, monkeypatch):
             time.sleep(0.01)
 
     which_does(monkeypatch, work)
-    assert work_on(a_job, False, heard.append) == JobTakenError.exit_code
+    assert work_on(a_job, False, received.append) == JobTakenError.exit_code
     assert a_job.read_events() == before and a_job.read_process()["host"] == "another machine"
     assert a_job.cancel_requested(), "the request is the other one's"
-    assert "has taken over the job" in heard[-1].message
+    assert "has taken over the job" in received[-1].message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder in which files are open")
@@ -259,7 +259,7 @@ class TestAFolderThatIsNotThatOfTheJobAnyMore:
         monkeypatch.setattr(worker, "HEARTBEAT_INTERVAL_S", 0.01)
 
         def outcome_of(change) -> tuple[int, str]:
-            heard = []
+            received = []
 
             def work(reporter) -> None:
                 change()
@@ -270,7 +270,7 @@ class TestAFolderThatIsNotThatOfTheJobAnyMore:
                     time.sleep(0.01)
 
             which_does(monkeypatch, work)
-            return work_on(a_job, False, heard.append), heard[-1].message
+            return work_on(a_job, False, received.append), received[-1].message
 
         return outcome_of
 
@@ -313,7 +313,7 @@ def test_nothing_is_left_of_the_logging(a_job, monkeypatch):
 
 
 def test_a_last_word_that_finds_no_room_is_told_to_people(a_job, monkeypatch):
-    heard = []
+    received = []
     write = worker.EventWriter.write
 
     def full(writer, event):
@@ -323,8 +323,8 @@ def test_a_last_word_that_finds_no_room_is_told_to_people(a_job, monkeypatch):
 
     monkeypatch.setattr(worker.EventWriter, "write", full)
     which_raises(monkeypatch, DataError("'a.nrrd' is empty."))
-    assert work_on(a_job, False, heard.append) == 3
-    assert [event.message for event in heard] == ["'a.nrrd' is empty."]
+    assert work_on(a_job, False, received.append) == 3
+    assert [event.message for event in received] == ["'a.nrrd' is empty."]
 
 
 def test_a_stop_before_a_resumed_job_has_begun_does_not_say_that_nothing_was_done(a_job):

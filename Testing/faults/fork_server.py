@@ -78,17 +78,17 @@ class ForkServer:
             encoding="utf-8",
         )  # fmt: skip
         if warm_up is not None:
-            outcome = self._ask([warm_up], warm=True)[0]
+            outcome = self._send([warm_up], warm=True)[0]
             if outcome.code:
                 raise RuntimeError(f"the work did not even succeed once: {outcome}")
 
     def run(self, work: Work) -> Outcome:
         """Do one piece of work to its end."""
-        return self._ask([work])[0]
+        return self._send([work])[0]
 
     def run_together(self, works: list[Work]) -> list[Outcome]:
         """Do several pieces of work at the same time."""
-        return self._ask(works)
+        return self._send(works)
 
     def close(self) -> None:
         """End it."""
@@ -98,7 +98,7 @@ class ForkServer:
         self._process.stdout.close()
         self._scratch.cleanup()
 
-    def _ask(self, works: list[Work], warm: bool = False) -> list[Outcome]:
+    def _send(self, works: list[Work], warm: bool = False) -> list[Outcome]:
         assert self._process.stdin is not None and self._process.stdout is not None
         outputs = [str(Path(self._scratch.name) / f"output-{number}") for number in range(len(works))]
         request = {"works": [asdict(work) for work in works], "outputs": outputs, "warm": warm}
@@ -114,8 +114,8 @@ def _serve() -> None:
         request: dict[str, Any] = json.loads(line)
         works = request["works"]
         pairs = zip(works, request["outputs"], strict=True)
-        begun = [_fork(work, output, request["warm"]) for work, output in pairs]
-        codes = [_wait(pid, work["kill_after_s"]) for pid, work in zip(begun, works, strict=True)]
+        pids = [_fork(work, output, request["warm"]) for work, output in pairs]
+        codes = [_wait(pid, work["kill_after_s"]) for pid, work in zip(pids, works, strict=True)]
         if request["warm"]:
             _import_all(Path(request["outputs"][0] + ".modules"))
         sys.stdout.write(json.dumps(codes) + "\n")
@@ -166,13 +166,13 @@ def _memory_bytes() -> int:
 
 
 def _wait(pid: int, kill_after_s: float | None) -> int | None:
-    begun = time.monotonic()
+    start = time.monotonic()
     is_killed = False
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        passed = time.monotonic() - begun
+        passed = time.monotonic() - start
         if not is_killed and passed > (kill_after_s or _LIMIT_S):
             os.kill(pid, signal.SIGKILL)
             is_killed = True

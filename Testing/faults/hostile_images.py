@@ -68,7 +68,7 @@ def _cut(share: float, compressed: bool, ending: str = "") -> Callable[[Path], o
         _saved(voxels(), compressed=compressed)(path)
         cut = path
         if ending:
-            found = [one for one in path.parent.iterdir() if one.name.startswith("a.") and one != path]
+            found = [file for file in path.parent.iterdir() if file.name.startswith("a.") and file != path]
             cut = found[0] if found else path
         content = cut.read_bytes()
         cut.write_bytes(content[: min(int(len(content) * share), len(content) - 1)])

@@ -126,21 +126,21 @@ def segment_config(path: Path) -> SegmentConfig:
 
 
 def events(path: Path) -> list[Any]:
-    told = read_events(path)
-    for event in without_superseded(told):
+    events = read_events(path)
+    for event in without_superseded(events):
         to_dict(event)
         assert type(event) in EVENT_TYPES.values()
         assert isinstance(getattr(event, "step", 0), int) and isinstance(getattr(event, "message", ""), str), event
         assert isinstance(getattr(event, "share", 0.0), (int, float, type(None)))
     read_last_event(path)
-    return told
+    return events
 
 
 def model(path: Path) -> ModelPackage:
     """A model's card, as both sides read it, and its network; `path` is its card."""
     card = ModelCard.read(path.parent)
-    assert all(isinstance(one, float) for one in card.spacing_mm) and len(card.spacing_mm) == 3
-    _ = (card.mean_dice, card.mean_before, [one.mean_dice for one in card.history])
+    assert all(isinstance(step, float) for step in card.spacing_mm) and len(card.spacing_mm) == 3
+    _ = (card.mean_dice, card.mean_before, [model.mean_dice for model in card.history])
     package = ModelPackage.read(path.parent)
     package.load_network(choose_device(MachineConfig(device="cpu", threads=1)))
     return package

@@ -41,8 +41,8 @@ def test_readers(name, tmp_path, request):
         path, reader = request.getfixturevalue("texts")[name], READERS[TEXTS[name]]
     else:
         path = tmp_path / _FILES[name]
-        wanted = "as the engine writes it" if name == "result in NRRD" else f"whole {path.name}, plain"
-        next(row for row in whole_rows() if row.name == wanted).write(path)
+        expected = "as the engine writes it" if name == "result in NRRD" else f"whole {path.name}, plain"
+        next(row for row in whole_rows() if row.name == expected).write(path)
         reader = voxels_of if name == "result in NRRD" else image_header
     # Each reader with its own numbers, the same in every run.
     fuzzer = Fuzzer(name, reader, path, str(REPOSITORY / "CoraNetSlicer"), random.Random(f"{_SEED} {name}"))

@@ -34,9 +34,9 @@ def grids(draw) -> tuple[tuple[int, int, int], np.ndarray]:
 def _rotation(degrees: tuple[float, float, float]) -> np.ndarray:
     result = np.eye(3)
     for axis, angle in enumerate(np.deg2rad(degrees)):
-        turn, (one, other) = np.eye(3), [index for index in range(3) if index != axis]
-        turn[one, one] = turn[other, other] = np.cos(angle)
-        turn[one, other], turn[other, one] = -np.sin(angle), np.sin(angle)
+        turn, (first, second) = np.eye(3), [index for index in range(3) if index != axis]
+        turn[first, first] = turn[second, second] = np.cos(angle)
+        turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
         result = result @ turn
     return result
 

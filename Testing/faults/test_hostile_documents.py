@@ -53,7 +53,7 @@ def test_valid_ones_are_read(files, name):
 def test_whole_documents(put, name, document):
     # An empty file, or one whose only line is not complete, has no events yet; settings may all be left out.
     may_be_read = {
-        "events": {"empty", "blank", *(one for one in DOCUMENTS if not DOCUMENTS[one].endswith(b"\n"))},
+        "events": {"empty", "blank", *(document for document in DOCUMENTS if not DOCUMENTS[document].endswith(b"\n"))},
         "train_config": {"empty object", "byte order mark"},
         "segment_config": {"empty object", "byte order mark"},
     }
@@ -62,14 +62,14 @@ def test_whole_documents(put, name, document):
     assert answer.refusal or document in may_be_read.get(name, ())
 
 
-@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one not in ("empty", "blank")])
+@pytest.mark.parametrize("document", [document for document in DOCUMENTS if document not in ("empty", "blank")])
 def test_lines_of_events(put, document):
     answer = answer_of(READERS["events"], put("events", DOCUMENTS[document].replace(b"\n", b" ") + b"\n"))
     counts["hostile documents"] += 1
     assert answer.refusal
 
 
-@pytest.mark.parametrize("name", [one for one in TEXTS if one != "events"])
+@pytest.mark.parametrize("name", [text for text in TEXTS if text != "events"])
 def test_each_key_of(files, put, name):
     failures = []
     changed = with_values(json.loads(files[name].read_text(encoding="utf-8")))

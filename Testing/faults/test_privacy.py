@@ -104,7 +104,7 @@ def _environment(places: dict[str, Path], trace: Path) -> dict[str, str]:
 def _without_network() -> list[str]:
     """Words that take the network from a process, where this user may."""
     unshare = shutil.which("unshare")
-    for words in ([unshare, "-n"], [unshare, "-rn"]):
-        if unshare and not subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
-            return [str(word) for word in words]
+    for args in ([unshare, "-n"], [unshare, "-rn"]):
+        if unshare and not subprocess.run([*args, "true"], capture_output=True, check=False).returncode:
+            return [str(word) for word in args]
     return []

@@ -39,14 +39,14 @@ def template(request, a_training, a_segmentation) -> Path:
 @pytest.fixture
 def begin(template) -> Iterator[Callable[[], Path]]:
     """Copies the folder."""
-    made: list[Path] = []
+    created: list[Path] = []
 
     def copy() -> Path:
-        made.append(Path(shutil.copytree(template, template.with_name(f"{template.name} with faults"))))
-        return made[-1]
+        created.append(Path(shutil.copytree(template, template.with_name(f"{template.name} with faults"))))
+        return created[-1]
 
     yield copy
-    for folder in made:
+    for folder in created:
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -57,11 +57,11 @@ def work(folder: Path, **more) -> Work:
 _NO_ROOM_FOR_A_LIBRARY = "cannot allocate memory for thread-local data"
 
 
-def require_told(outcome: Outcome, folder: Path) -> None:
+def require_message(outcome: Outcome, folder: Path) -> None:
     """Raise AssertionError unless a job ended well, or with the exit code of an error that somebody has expected."""
     log = Job.open(folder).log_path
-    said = outcome.output + (log.read_text(encoding="utf-8", errors="replace")[-3000:] if log.exists() else "")
-    assert outcome.code in EXPECTED_CODES, f"{outcome.code}: {said}"
+    output = outcome.output + (log.read_text(encoding="utf-8", errors="replace")[-3000:] if log.exists() else "")
+    assert outcome.code in EXPECTED_CODES, f"{outcome.code}: {output}"
     assert TRACEBACK not in outcome.output, outcome.output
 
 
@@ -98,7 +98,7 @@ def at_moments(server, begin, full: int, name: str, **fault) -> Iterator[Path]:
         length = fault.get("length", 0)
         chosen = Fault(str(folder), name, at, last=at + length if length else 0, reads=bool(fault.get("reads")))
         outcome = server.run(work(folder, fault=chosen))
-        require_told(outcome, folder)
+        require_message(outcome, folder)
         yield folder
         require_it_goes_on(server, folder)
         shutil.rmtree(folder)
@@ -134,7 +134,7 @@ def test_a_small_disk(server, begin, tmp_path):
         try:
             job = Path(shutil.copytree(folder, disk / "job"))
             outcome = server.run(work(job))
-            require_told(outcome, job)
+            require_message(outcome, job)
             assert outcome.code in (0, StorageError.exit_code), outcome.output
             subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
             require_it_goes_on(server, job)
@@ -168,7 +168,7 @@ def test_a_read_only_disk(server, begin, tmp_path):
 def test_thirty_two_files(server, begin):
     folder = begin()
     outcome = server.run(work(folder, limits={"RLIMIT_NOFILE": 32}))
-    require_told(outcome, folder)
+    require_message(outcome, folder)
     require_it_goes_on(server, folder)
     counts["jobs with 32 files"] += 1
 
@@ -180,7 +180,7 @@ def test_little_memory(server, begin):
         outcome = server.run(work(folder, limits={"RLIMIT_AS": megabytes << 20}))
         # The C library ends a process itself that loads a library and finds no room for its variables: as a kill does.
         if _NO_ROOM_FOR_A_LIBRARY not in outcome.output:
-            require_told(outcome, folder)
+            require_message(outcome, folder)
         require_it_goes_on(server, folder)
         shutil.rmtree(folder)
         counts["jobs with little memory"] += 1

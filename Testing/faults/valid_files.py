@@ -55,10 +55,10 @@ def voxels() -> np.ndarray:
 
 def labels() -> np.ndarray:
     """A label map on GRID, (k, j, i), uint8."""
-    made = np.zeros(GRID.size_ijk[::-1], np.uint8)
-    made[2:5, 2:6, 2:6] = 1
-    made[3, 3, 3] = 7
-    return made
+    array = np.zeros(GRID.size_ijk[::-1], np.uint8)
+    array[2:5, 2:6, 2:6] = 1
+    array[3, 3, 3] = 7
+    return array
 
 
 def write_all(folder: Path) -> dict[str, Path]:
@@ -98,7 +98,7 @@ def _write_job(folder: Path, scans: Path) -> dict[str, Path]:
     )
     job = Job.create(folder, JobKind.TRAIN, TrainConfig.from_preset("quick"), Datalist(cases, _LABELS))
     job.claim()
-    told = (
+    history = (
         events.Started(0, 10, "CPU", "1"),
         events.Progress("pretraining", 1, 10, 2.5, 0.5),
         events.Losses(1, "pretraining", 1.0, 0.5),
@@ -116,7 +116,7 @@ def _write_job(folder: Path, scans: Path) -> dict[str, Path]:
         events.Finished("b", 2.5),
     )
     writer = events.EventWriter(job.events_path)
-    for event in told:
+    for event in history:
         writer.write(event)
     writer.close()
     names = {"job": "job.json", "train_config": "config.json", "job_datalist": "datalist.json"}
@@ -155,7 +155,7 @@ def _write_result(folder: Path) -> dict[str, Path]:
     found = find_regions("a", prediction, GRID, 0.0, RegionRule(0.0))
     write_regions(files, found, GRID)
     Review.of(found.list).with_decision(1, Choice.RADICAL, "Ada", 1.0).write(files.review)
-    volumes = {one.name: {"segmentation": 1.0, "conservative": 0.5, "radical": 1.5} for one in _LABELS}
+    volumes = {label.name: {"segmentation": 1.0, "conservative": 0.5, "radical": 1.5} for label in _LABELS}
     content = {
         "schema_version": 1, "case": "a", "image": "/i.nrrd", "labels": [asdict(label) for label in _LABELS],
         "volumes_ml": volumes, "uncertain_ml": 1.0, "caution": 0.0, "regions": 1,

@@ -36,19 +36,19 @@ def installed(tmp_path_factory) -> Path:
         [cmake, "-S", HERE, "-B", build, f"-DSlicer_DIR={HERE}", f"-DCMAKE_INSTALL_PREFIX={prefix}"],
         [cmake, "--install", build],
     ):
-        done = subprocess.run(args, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        process = subprocess.run(args, capture_output=True, text=True, check=False)
+        assert process.returncode == 0, process.stdout + process.stderr
     return prefix / MODULES
 
 
 def run_there(installed: Path, *args: str) -> str:
     """What a Python prints that finds the installed modules, and not those of the source tree."""
     environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "500"}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, *args], cwd=installed, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def test_it_holds_the_listed_files_and_no_others(installed):
@@ -69,7 +69,7 @@ def test_the_slicer_side_is_imported_and_finds_its_resources(installed):
         "names = ['Icons/CoraNetSlicer.png', 'Icons/CoraNetPhantom.png', 'UI/CoraNetSlicer.ui', 'requirements.txt']\n"
         "print(json.dumps([CoraNetSlicerLib.logic.__file__, *map(str, map(resource_path, names))]))"
     )
-    paths = [Path(one) for one in json.loads(run_there(installed, "-c", program))]
+    paths = [Path(path) for path in json.loads(run_there(installed, "-c", program))]
     assert all(path.is_relative_to(installed) and path.is_file() for path in paths)
 
 

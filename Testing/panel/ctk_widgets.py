@@ -184,7 +184,7 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
         before = self.currentPath
         self._combo.blockSignals(True)
         self._combo.clear()
-        self._combo.addItems([known] if isinstance(known, str) else [str(one) for one in known])
+        self._combo.addItems([known] if isinstance(known, str) else [str(entry) for entry in known])
         self._combo.blockSignals(False)
         self.setCurrentPath(before or self._combo.itemText(0))
 
@@ -193,7 +193,7 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
         if not self._key or not self.currentPath:
             return
         known = [self._combo.itemText(index) for index in range(self._combo.count())]
-        paths = [self.currentPath, *(one for one in known if one != self.currentPath)][:5]
+        paths = [self.currentPath, *(entry for entry in known if entry != self.currentPath)][:5]
         QSettings().setValue(self._key, paths)
         path = self.currentPath
         self.retrieveHistory()

@@ -108,7 +108,7 @@ def a_segmentation(folder: Path, state: str = "finished", cases: tuple[str, ...]
 def _training_events(job: Job, done: int) -> list[Event]:
     events: list[Event] = [Started(0, TOTAL, "cuda", "0.4")]
     events += [Progress("preparing", n, 11) for n in range(1, 12)]
-    events += [Noted("plan", one) for one in PLAN]
+    events += [Noted("plan", sentence) for sentence in PLAN]
     events.append(Noted("patch", "each step takes 2 labeled and 2 unlabeled patches of 48 x 96 x 96 voxels."))
     events.append(Warned("few_labeled", "there are only 3 labeled cases; the result will depend on which they are."))
     rng = np.random.default_rng(11)
@@ -179,7 +179,7 @@ def _write_model(folder: Path) -> None:
         "engine_version": "0.4",
         "architecture": {},
         "preprocessing": {"spacing_mm": [1.4, 1.4, 2.5]},
-        "labels": [{"value": one.value, "name": one.name, "color": list(one.color or ())} for one in LABELS],
+        "labels": [{"value": label.value, "name": label.name, "color": list(label.color or ())} for label in LABELS],
         "card": card,
     }
     folder.mkdir(parents=True, exist_ok=True)

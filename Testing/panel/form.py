@@ -57,7 +57,7 @@ def load_ui(path: str | Path = FORM) -> Any:
 def _prepared(path: str | Path, _written_ns: int) -> tuple[bytes, list[dict[str, str]]]:
     """A form as Qt's loader can read it, and its connections, which are made afterwards."""
     tree = ElementTree.parse(path)
-    connections = [{one.tag: one.text or "" for one in item} for item in tree.iter("connection")]
+    connections = [{part.tag: part.text or "" for part in item} for item in tree.iter("connection")]
     for parent in tree.iter():
         for child in list(parent):
             if child.tag == "connections":
@@ -72,7 +72,7 @@ def _write_numbers_for_flags(tree: ElementTree.ElementTree) -> None:
         for flags in widget.iterfind("property/set"):
             if widget.get("class") in CUSTOM_WIDGETS:
                 members = [QDir.Filter[name.rpartition("::")[2]] for name in (flags.text or "").split("|")]
-                flags.tag, flags.text = "number", str(sum(one.value for one in members))
+                flags.tag, flags.text = "number", str(sum(member.value for member in members))
 
 
 def _connect(top: QWidget, connection: dict[str, str]) -> None:
@@ -93,9 +93,9 @@ def child_widget_variables(widget: Any) -> SimpleNamespace:
     """All named widgets below a widget, and itself, as attributes: `slicer.util.childWidgetVariables`."""
     top = unwrap(widget)
     ui = SimpleNamespace()
-    for one in [top, *top.findChildren(QWidget)]:
-        if one.objectName() and not one.objectName().startswith("qt_"):
-            setattr(ui, one.objectName(), proxy_of(one))
+    for child in [top, *top.findChildren(QWidget)]:
+        if child.objectName() and not child.objectName().startswith("qt_"):
+            setattr(ui, child.objectName(), proxy_of(child))
     return ui
 
 

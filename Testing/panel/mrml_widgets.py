@@ -92,7 +92,7 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
 
     @staticmethod
     def _release(observations: list):
-        return lambda: [one.RemoveObserver(tag) for one, tag in observations]
+        return lambda: [node.RemoveObserver(tag) for node, tag in observations]
 
     # -- the scene
 
@@ -130,9 +130,9 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
         before = self.currentNode()
         everything = [] if self._scene is None else [self._scene.GetNthNode(i) for i in range(self._nodes_in_scene())]
         self._nodes = [node for node in everything if self._wanted(node)]
-        for one, tag in [pair for pair in self._observations if pair[0] is not self._scene]:
-            one.RemoveObserver(tag)
-            self._observations.remove((one, tag))
+        for observed, tag in [pair for pair in self._observations if pair[0] is not self._scene]:
+            observed.RemoveObserver(tag)
+            self._observations.remove((observed, tag))
         self._combo.blockSignals(True)
         self._combo.clear()
         if self._none:

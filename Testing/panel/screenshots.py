@@ -409,14 +409,14 @@ def dark_palette() -> QPalette:
     """The colours of the application's dark style."""
     role = QPalette.ColorRole
     palette = QPalette(QColor("#323232"), QColor("#323232"))
-    for one in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
-        palette.setColor(one, QColor("white"))
-        dimmed = "#b4b4b4" if one is role.ButtonText else "#6d6d6d"
-        palette.setColor(QPalette.ColorGroup.Disabled, one, QColor(dimmed))
-    for one, color in ((role.Base, "#1e1e1e"), (role.AlternateBase, "#323232"), (role.Highlight, "#3ca4ff")):
-        palette.setColor(one, QColor(color))
-    for one, color in ((role.Midlight, "#5a5a5b"), (role.Mid, "#2b2b2b"), (role.Dark, "#232323")):
-        palette.setColor(one, QColor(color))
+    for shade in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
+        palette.setColor(shade, QColor("white"))
+        dimmed = "#b4b4b4" if shade is role.ButtonText else "#6d6d6d"
+        palette.setColor(QPalette.ColorGroup.Disabled, shade, QColor(dimmed))
+    for shade, color in ((role.Base, "#1e1e1e"), (role.AlternateBase, "#323232"), (role.Highlight, "#3ca4ff")):
+        palette.setColor(shade, QColor(color))
+    for shade, color in ((role.Midlight, "#5a5a5b"), (role.Mid, "#2b2b2b"), (role.Dark, "#232323")):
+        palette.setColor(shade, QColor(color))
     return palette
 
 
@@ -439,7 +439,7 @@ def take(name: str, output: Path, scratch: Path) -> Path:
 def main(arguments: list[str]) -> int:
     """Take all pictures, or those that are named."""
     is_dark = "--dark" in arguments
-    arguments = [one for one in arguments if one != "--dark"]
+    arguments = [argument for argument in arguments if argument != "--dark"]
     if not arguments:
         print(__doc__)
         return 2

@@ -139,7 +139,7 @@ class Stage:
     def cut_texts(self) -> list[str]:
         """What is in sight and has less room than its text needs."""
         widgets = unwrap(self.form).findChildren(QWidget)
-        return [text for one in widgets if one.isVisible() and (text := _cut_text(one))]
+        return [text for widget in widgets if widget.isVisible() and (text := _cut_text(widget))]
 
     # -- states
 
@@ -224,7 +224,7 @@ class Stage:
         (loaded,) = self.logic.loadResults(job.folder)
         self.panel.overlays.show(loaded)
 
-    def show_reviewable(self, **said: Any) -> None:
+    def show_reviewable(self, **changes: Any) -> None:
         """Load a result with uncertain regions, and take its review up.
 
         Args:
@@ -235,7 +235,7 @@ class Stage:
         write_regions(job.prediction(CASE_ID))
         write_volumes(job.prediction(CASE_ID))
         result = job.prediction(CASE_ID).result
-        result.write_text(json.dumps({**json.loads(result.read_text()), **said}), encoding="utf-8")
+        result.write_text(json.dumps({**json.loads(result.read_text()), **changes}), encoding="utf-8")
         (loaded,) = self.logic.loadResults(job.folder)
         self.panel.overlays.show(loaded)
         self.settle(lambda: not self.panel.review.reason_not_decidable)

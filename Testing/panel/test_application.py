@@ -24,13 +24,13 @@ def extensions_model(monkeypatch):
 
 
 def test_an_extension_is_installed_without_a_restart(extensions_model):
-    asked = []
+    requests = []
     model = SimpleNamespace(
         isExtensionInstalled=lambda name: False,
-        installExtensionFromServer=lambda name, restart: asked.append((name, restart)) or True,
+        installExtensionFromServer=lambda name, restart: requests.append((name, restart)) or True,
     )
     assert extensions_model(model).install_extension("PyTorch") == ""
-    assert asked == [("PyTorch", False)]
+    assert requests == [("PyTorch", False)]
 
 
 def test_an_extension_that_is_there_is_not_installed_again(extensions_model):

@@ -53,11 +53,11 @@ def test_it_goes_on_without_the_window_and_is_found_again(closing, window, logic
     application.answers["choose"] = ["go on"]
     assert window.close()
     assert not window.isVisible()
-    told = len(job.read_events())
+    count = len(job.read_events())
     logic.close()
-    wait_until(lambda: len(job.read_events()) > told)
+    wait_until(lambda: len(job.read_events()) > count)
     again = CoraNetLogic(context, jobsFolder=logic.jobsFolder)
-    assert [one.folder for one in again.runningJobs()] == [job.folder]
+    assert [job.folder for job in again.runningJobs()] == [job.folder]
 
 
 def test_it_is_stopped_and_what_was_reached_is_kept(closing, window, logic, application):

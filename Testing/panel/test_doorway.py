@@ -239,14 +239,14 @@ def test_importing_everything_is_quick_and_light(tmp_path):
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": ""}
     measured = []
     for _ in range(4):
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False, env=environment
         )
-        assert (done.returncode, done.stderr) == (0, "")
-        *seconds, panel, heavy = done.stdout.splitlines()
+        assert (process.returncode, process.stderr) == (0, "")
+        *seconds, panel, heavy = process.stdout.splitlines()
         assert panel == "[]", "the panel is imported when the module is opened"
         assert heavy == "[]"
-        measured.append([float(one) for one in seconds])
+        measured.append([float(text) for text in seconds])
     of_numpy, of_doorway, of_all = (min(column) for column in zip(*measured, strict=True))
-    said = f"{of_all * 1000:.0f} ms, the doorway alone {of_doorway * 1000:.0f} ms, numpy {of_numpy * 1000:.0f} ms"
-    assert of_all < max(0.2, 3 * of_numpy), said
+    times = f"{of_all * 1000:.0f} ms, the doorway alone {of_doorway * 1000:.0f} ms, numpy {of_numpy * 1000:.0f} ms"
+    assert of_all < max(0.2, 3 * of_numpy), times

@@ -31,29 +31,35 @@ from CoraNetSlicerLib.core.pages import PAGES
 
 
 def test_every_name_of_the_form_is_used_once():
-    names = [one.get("name") for one in ElementTree.parse(FORM).iter() if one.tag in ("widget", "layout", "spacer")]
+    names = [
+        element.get("name")
+        for element in ElementTree.parse(FORM).iter()
+        if element.tag in ("widget", "layout", "spacer")
+    ]
     assert sorted(names) == sorted(set(names))
 
 
 def test_every_widget_is_an_attribute(ui):
-    names = {one.get("name") for one in ElementTree.parse(FORM).iter("widget")}
+    names = {widget.get("name") for widget in ElementTree.parse(FORM).iter("widget")}
     assert names <= set(vars(ui))
     assert ui.trainButton.text == "Train"
     assert ui.casesTable.columnCount == 5
 
 
 def test_every_button_has_a_tool_tip(ui):
-    silent = [name for name, one in vars(ui).items() if one.inherits("QPushButton") and not one.toolTip]
+    silent = [name for name, widget in vars(ui).items() if widget.inherits("QPushButton") and not widget.toolTip]
     assert not silent
 
 
 def test_no_text_of_a_choice_widens_the_panel():
     """A list of choices asks for the width of its longest text unless it is told not to."""
-    for one in ElementTree.parse(FORM).iter("widget"):
-        values = {child.get("name"): "".join(child.itertext()) for child in one.iter("property")}
-        if one.get("class") == "QComboBox":
-            assert "AdjustToMinimumContentsLengthWithIcon" in values.get("sizeAdjustPolicy", ""), one.get("name")
-    (selector,) = (one for one in ElementTree.parse(FORM).iter("widget") if one.get("class") == "qMRMLNodeComboBox")
+    for widget in ElementTree.parse(FORM).iter("widget"):
+        values = {child.get("name"): "".join(child.itertext()) for child in widget.iter("property")}
+        if widget.get("class") == "QComboBox":
+            assert "AdjustToMinimumContentsLengthWithIcon" in values.get("sizeAdjustPolicy", ""), widget.get("name")
+    (selector,) = (
+        widget for widget in ElementTree.parse(FORM).iter("widget") if widget.get("class") == "qMRMLNodeComboBox"
+    )
     assert selector.find("property[@name='sizePolicy']/sizepolicy").get("hsizetype") == "Ignored"
 
 
@@ -113,8 +119,8 @@ def test_a_path_is_remembered(qt_application):
 
 
 def test_the_fake_application_is_like_the_real_one():
-    real = {name: one for name, one in inspect.getmembers(Application) if not name.startswith("_")}
-    fake = {name: one for name, one in inspect.getmembers(FakeApplication) if not name.startswith("_")}
+    real = {name: member for name, member in inspect.getmembers(Application) if not name.startswith("_")}
+    fake = {name: member for name, member in inspect.getmembers(FakeApplication) if not name.startswith("_")}
     own = {"close", "scene"}
     assert set(real) - {"scene"} == set(fake) - own
     for name in set(real) - {"scene"}:
@@ -130,7 +136,7 @@ def test_the_fake_application_answers_as_it_is_told(application, process_events)
     application.later(lambda: got.append(1), 1)
     assert got == []
     process_events(until=lambda: got)
-    assert [one[0] for one in application.asked] == ["confirm"] * 3 + ["choose", "choose_folder"]
+    assert [request[0] for request in application.asked] == ["confirm"] * 3 + ["choose", "choose_folder"]
 
 
 def test_the_real_application_chooses_with_a_message_box(monkeypatch, dialogs, context):

@@ -201,10 +201,14 @@ def test_a_folder_that_cannot_be_used_is_said_beside_the_field(open_section, ui,
     (tmp_path / "file").touch()
     open_section()
     before = logic.jobsFolder
-    for path, words in ((str(tmp_path / "file"), "is a file"), ("", "Choose a folder"), ("relative", "absolute path")):
+    for path, message in (
+        (str(tmp_path / "file"), "is a file"),
+        ("", "Choose a folder"),
+        ("relative", "absolute path"),
+    ):
         ui.jobsFolderEdit.setCurrentPath(path)
         assert ui.jobsFolderErrorLabel.isVisible()
-        assert words in ui.jobsFolderErrorLabel.text
+        assert message in ui.jobsFolderErrorLabel.text
         click(ui.refreshJobsButton)
         assert ui.jobsFolderEdit.currentPath == path, "the text is the person's"
     assert logic.jobsFolder == before

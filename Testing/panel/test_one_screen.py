@@ -83,7 +83,7 @@ def test_from_volumes_to_the_first_result(window, application, process_events):
     ui, mouse = child_widget_variables(form), Mouse(form, process_events)
     logic.loadPhantom(labeled=LABELED, unlabeled=UNLABELED)
     for name, value in SETTINGS.items():
-        text = ", ".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+        text = ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
         panel.training.settings.set_preset(text) if name == "preset" else panel.training.settings.set_text(name, text)
     process_events(until=lambda: not panel.environment.is_checking)
 

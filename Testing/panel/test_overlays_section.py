@@ -32,11 +32,11 @@ def presenter(ui, context, application):
 
 @pytest.fixture
 def load(context, presenter, process_events):
-    def load(folder, caution=0.0, labels=None, **said):
+    def load(folder, caution=0.0, labels=None, **changes):
         folder.parent.mkdir(exist_ok=True)
         job = write_segmented_job(folder)
         file = job.prediction(CASE_ID).result
-        content = {**json.loads(file.read_text()), "caution": caution, **said}
+        content = {**json.loads(file.read_text()), "caution": caution, **changes}
         file.write_text(json.dumps({**content, "labels": labels or content["labels"]}))
         volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
         loaded = load_prediction(context, job.prediction(CASE_ID), volume)
@@ -58,7 +58,7 @@ def cell(ui, kind, column):
 
 
 def swatches(ui, kind):
-    return [one for one in cell(ui, kind, COLOR).findChildren(qt.QPushButton)]
+    return [widget for widget in cell(ui, kind, COLOR).findChildren(qt.QPushButton)]
 
 
 def looks(ui) -> list:
@@ -169,7 +169,7 @@ def test_looks_and_which_of_them_is_on(loaded, ui, process_events, button, drawn
     process_events(until=lambda: not any(look.isChecked() for look in looks(ui)))
     click(getattr(ui, button))
     process_events(until=lambda: not ui.overlaysStatusLabel.isVisible())
-    assert checked(ui, IN_SLICES) == [bool(one) for one in drawn]
+    assert checked(ui, IN_SLICES) == [bool(flag) for flag in drawn]
     assert [look for look in looks(ui) if look.isChecked()] == [getattr(ui, button)]
     assert ui.overlaysSection.text == f"Overlays and volumes: {getattr(ui, button).text}"
     in_3d = [button != "anatomyLookButton", False, False, False]

@@ -15,14 +15,14 @@ _OWN = {"scene", "close"}  # who makes it uses these, no presenter does
 
 def _methods(of: type) -> dict[str, list[str]]:
     found = inspect.getmembers(of, inspect.isfunction)
-    return {name: list(inspect.signature(one).parameters) for name, one in found if not name.startswith("_")}
+    return {name: list(inspect.signature(method).parameters) for name, method in found if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("application", [Application, FakeApplication])
 def test_an_application_is_a_host(application):
-    wanted = _methods(protocols.Host)
-    found = {name: one for name, one in _methods(application).items() if name not in _OWN}
-    assert found == wanted
+    expected = _methods(protocols.Host)
+    found = {name: arguments for name, arguments in _methods(application).items() if name not in _OWN}
+    assert found == expected
 
 
 def test_the_protocols_are_apart():

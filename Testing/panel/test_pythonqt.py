@@ -128,13 +128,13 @@ def a_process():
 
 
 def test_finished_sends_one_argument_unless_two_are_named(process_events):
-    process, one, two = qt.QProcess(), [], []
-    process.finished.connect(lambda *sent: one.append(sent))
-    assert process.connect("finished(int,QProcess::ExitStatus)", lambda *sent: two.append(sent))
+    process, single, double = qt.QProcess(), [], []
+    process.finished.connect(lambda *sent: single.append(sent))
+    assert process.connect("finished(int,QProcess::ExitStatus)", lambda *sent: double.append(sent))
     process.start(sys.executable, ["-c", "raise SystemExit(4)"])
     assert process.waitForFinished(20000)
     process_events()
-    assert (one, two) == ([(4,)], [(4, 0)])
+    assert (single, double) == ([(4,)], [(4, 0)])
 
 
 def test_bytes_are_read_by_data():

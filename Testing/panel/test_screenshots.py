@@ -20,8 +20,8 @@ DARK_STATES = ["data-wrong", "train-running", "review-poor"]
 @pytest.mark.parametrize("options, states", [([], STATES), (["--dark"], DARK_STATES)], ids=["light", "dark"])
 def test_pictures_are_taken_and_no_text_is_cut(tmp_path, options, states):
     command = [sys.executable, str(PROGRAM), *options, str(tmp_path), *states]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=PATIENCE_S)
-    assert (done.returncode, done.stderr) == (0, "")
+    process = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=PATIENCE_S)
+    assert (process.returncode, process.stderr) == (0, "")
     for name in states:
         picture = QImage(str(tmp_path / f"{name}.png"))
         assert 400 < picture.width() <= 480
@@ -33,6 +33,8 @@ def test_pictures_are_taken_and_no_text_is_cut(tmp_path, options, states):
 
 @pytest.mark.slow
 def test_without_a_folder_it_says_how_it_is_used():
-    done = subprocess.run([sys.executable, str(PROGRAM)], capture_output=True, text=True, encoding="utf-8", check=False)
-    assert done.returncode == 2
-    assert "screenshots.py [--dark] FOLDER" in done.stdout
+    process = subprocess.run(
+        [sys.executable, str(PROGRAM)], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert process.returncode == 2
+    assert "screenshots.py [--dark] FOLDER" in process.stdout

@@ -157,7 +157,7 @@ def test_painting_ends_with_an_error_and_may_be_nested():
 def luminance(color) -> float:
     """Of WCAG 2.1."""
     parts = [part / 255 for part in color]
-    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -217,10 +217,10 @@ class TestConnecting:
         assert label.text == "no."
 
     def test_events_are_seen_first_and_may_end_there(self, edit):
-        section, seen = Section(None), []
-        section.on_event(proxy_of(edit), lambda event: seen.append(event.type()) or True)
+        section, received = Section(None), []
+        section.on_event(proxy_of(edit), lambda event: received.append(event.type()) or True)
         QTest.keyClick(edit, "a")
-        assert seen and edit.text() == ""
+        assert received and edit.text() == ""
         section.cleanup()
         QTest.keyClick(edit, "b")
         assert edit.text() == "b"

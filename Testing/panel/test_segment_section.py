@@ -33,15 +33,15 @@ def a_model(logic):
 
 @pytest.fixture
 def make_section(ui, context, application):
-    made = []
+    created = []
 
     def make(logic):
         presenter = SegmentationPresenter(logic, ReadyEnvironment(), Parameters(context.scene), application)
-        made.append((SegmentSection(ui, presenter, application), presenter))
+        created.append((SegmentSection(ui, presenter, application), presenter))
         return presenter
 
     yield make
-    for section, presenter in made:
+    for section, presenter in created:
         section.cleanup()
         presenter.close()
 

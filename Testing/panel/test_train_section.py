@@ -50,19 +50,19 @@ class Stage:
 
 @pytest.fixture
 def stage_with(ui, context, application, tmp_path, process_events):
-    made = []
+    created = []
     ui.advancedSection.collapsed = True
 
     def make(behaviour: str = "", **settings: str) -> Stage:
         runner = fake_runner(behaviour, **settings)
         logic = CoraNetLogic(context, runner, jobsFolder=tmp_path / "jobs", makeTicker=lambda: QtTicker(20))
-        made.append(Stage(ui, context, application, logic))
+        created.append(Stage(ui, context, application, logic))
         process_events()  # rows that were added to a form are shown a moment later
-        return made[-1]
+        return created[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for stage in created:
+        stage.close()
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def some_cases(context):
 
 def field_of(ui, name):
     """The field of a setting."""
-    found = [one for one in ui.trainSection.findChildren("QWidget") if one.objectName == name]
+    found = [widget for widget in ui.trainSection.findChildren("QWidget") if widget.objectName == name]
     assert len(found) == 1, f"{len(found)} fields of '{name}'"
     return found[0]
 
@@ -293,8 +293,8 @@ def test_from_the_click_to_the_process_are_few_calls_in_few_files(stage, ui, app
 
     def calls_now() -> list[tuple[str, str]]:
         return [
-            (Path(one.filename).name if "CoraNetSlicerLib" in one.filename else "", one.name)
-            for one in traceback.extract_stack()
+            (Path(frame.filename).name if "CoraNetSlicerLib" in frame.filename else "", frame.name)
+            for frame in traceback.extract_stack()
         ]
 
     def launch(command, **options):
@@ -312,8 +312,8 @@ def test_from_the_click_to_the_process_are_few_calls_in_few_files(stage, ui, app
     click(ui.trainButton)
     while waiting:
         waiting.pop(0)()
-    ways = [one for one in at_click if ("section.py", "_train") in one]
-    calls = [one for one in dict.fromkeys([*ways[0], *at_process]) if one[0]]
+    ways = [call for call in at_click if ("section.py", "_train") in call]
+    calls = [call for call in dict.fromkeys([*ways[0], *at_process]) if call[0]]
     assert at_process and len(calls) <= 8, calls
     assert len({file for file, _name in calls}) <= 4, calls
 

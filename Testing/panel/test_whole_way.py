@@ -41,7 +41,7 @@ class Window:
     def type_setting(self, name: str, value) -> None:
         """Type or choose a setting, as a person would read it out of a paper."""
         field = self.form.findChild("QWidget", name)
-        text = ", ".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+        text = ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
         if field.inherits("QComboBox"):
             choose(field, text)
         else:
@@ -106,12 +106,12 @@ def prepare(window, process_events) -> None:
 def train(window, process_events) -> None:
     """Train, stop on the way, resume, to the end; the curves are there."""
     ui, training = window.ui, window.panel.training
-    seen: set[int] = set()
-    ui.runningProgressBar.valueChanged.connect(seen.add)
+    received: set[int] = set()
+    ui.runningProgressBar.valueChanged.connect(received.add)
     click(ui.trainButton)
     process_events(until=lambda: training.handle is not None, timeout=LONG_S)
     saved = training.handle.job.last_checkpoint_path
-    process_events(until=lambda: saved.exists() and len(seen) > 2, timeout=LONG_S)
+    process_events(until=lambda: saved.exists() and len(received) > 2, timeout=LONG_S)
     assert greyed(ui.trainButton)
     click(ui.stopTrainingButton)
     process_events(until=lambda: training.handle.status.is_over, timeout=LONG_S)

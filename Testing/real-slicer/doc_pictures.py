@@ -37,13 +37,13 @@ def make(output: Path, folder: Path) -> list[Path]:
         output: of the run; its pictures are called `NN-name.png`.
         folder: for the pictures of the documents.
     """
-    made = []
+    created = []
     for name, part in PICTURES.items():
         found = sorted(output.glob(f"[0-9][0-9]-{part}.png"))
         if found:
-            made.append(folder / f"{name}.png")
-            smaller(Image.open(found[-1]).convert("RGB")).save(made[-1], optimize=True)
-    return made
+            created.append(folder / f"{name}.png")
+            smaller(Image.open(found[-1]).convert("RGB")).save(created[-1], optimize=True)
+    return created
 
 
 def smaller(picture: Image.Image) -> Image.Image:

@@ -52,7 +52,7 @@ def truth(cases, name):
 def found(cases):
     """(row's name, severity, short words) of each finding."""
     names = {row.key: row.name for row in cases.rows} | {"": ""}
-    return [(names[one.key], one.severity.value, one.short) for one in cases.report.findings]
+    return [(names[finding.key], finding.severity.value, finding.short) for finding in cases.report.findings]
 
 
 def text(cases):

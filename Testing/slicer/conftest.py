@@ -106,15 +106,15 @@ def review(context, a_result, its_files):
 
 @pytest.fixture
 def stage_with(context, tmp_path):
-    made = []
+    created = []
 
     def make(behaviour: str = "", **settings: str) -> Stage:
-        made.append(Stage(context, tmp_path / "jobs", fake_runner(behaviour, **settings)))
-        return made[-1]
+        created.append(Stage(context, tmp_path / "jobs", fake_runner(behaviour, **settings)))
+        return created[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for stage in created:
+        stage.close()
 
 
 @pytest.fixture

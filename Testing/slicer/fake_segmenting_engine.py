@@ -56,14 +56,14 @@ def run(job: Job) -> int:
     cases = job.read_datalist().cases
     events.write(Started(0, len(cases), "cpu", "fake"))
     for number, case in enumerate(cases, start=1):
-        begun = told = time.monotonic()
-        end = begun + SECONDS_A_CASE
+        start = reported = time.monotonic()
+        end = start + SECONDS_A_CASE
         while time.monotonic() < end and not job.prediction(case.id).skip_requested():
             time.sleep(0.01)
-            if time.monotonic() > told + 0.1:
-                told = time.monotonic()
-                left = end - told + (len(cases) - number) * SECONDS_A_CASE
-                part = (told - begun) / SECONDS_A_CASE
+            if time.monotonic() > reported + 0.1:
+                reported = time.monotonic()
+                left = end - reported + (len(cases) - number) * SECONDS_A_CASE
+                part = (reported - start) / SECONDS_A_CASE
                 events.write(Progress("segmenting", number - 1, len(cases), left, min(part, 1.0)))
             if job.cancel_requested() and not os.path.exists(HELD_BY):
                 events.write(Cancelled(number - 1))

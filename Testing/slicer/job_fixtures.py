@@ -34,8 +34,8 @@ def starting_runner(behaviour: str = "", **settings: str) -> JobRunner:
 
 
 def _interpreter(behaviour: str, settings: dict[str, str]) -> Interpreter:
-    mine = Interpreter.of_this_process()
-    return Interpreter(mine.executable, {**mine.environment, "FAKE_ENGINE": behaviour, **settings})
+    interpreter = Interpreter.of_this_process()
+    return Interpreter(interpreter.executable, {**interpreter.environment, "FAKE_ENGINE": behaviour, **settings})
 
 
 class LogicOfFakeEngine(CoraNetLogic):

@@ -28,7 +28,7 @@ class QueuedApplication:
         """Do what is due within a time, and what follows from it; how many actions that were."""
         end, done = self._now_ms + milliseconds, 0
         while self._waiting and min(self._waiting)[0] <= end:
-            due = min(self._waiting, key=lambda one: one[:2])
+            due = min(self._waiting, key=lambda entry: entry[:2])
             self._waiting.remove(due)
             self._now_ms = max(self._now_ms, due[0])
             due[2]()

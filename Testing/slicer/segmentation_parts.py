@@ -83,6 +83,6 @@ def a_logic(context: Any, jobs_folder: Path, make_ticker: Any = None, **settings
 
 def a_runner(**settings: str) -> JobRunner:
     """A runner of the fake engine; its settings are variables of the environment."""
-    mine = Interpreter.of_this_process()
-    interpreter = Interpreter(mine.executable, {**mine.environment, **settings})
+    own = Interpreter.of_this_process()
+    interpreter = Interpreter(own.executable, {**own.environment, **settings})
     return JobRunner(interpreter, engine=FAKE_ENGINE, launch=launch)

@@ -123,11 +123,11 @@ def synthetic_margins(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     unit = float(np.prod(SPACING_MM)) ** (1 / 3) / 12
     margin, second = np.full(labels.shape, 255, np.uint8), np.zeros_like(labels)
     for value in np.unique(labels):
-        mine = labels == value
-        away, nearest = distance_transform_edt(mine, SPACING_MM[::-1], return_indices=True)
+        own = labels == value
+        away, nearest = distance_transform_edt(own, SPACING_MM[::-1], return_indices=True)
         # Between the centres of two voxels lies the boundary.
         steps = np.maximum(away - min(SPACING_MM) / 2, 0) / unit
-        near = mine & (steps < 72)
+        near = own & (steps < 72)
         margin[near] = steps[near].astype(np.uint8)
         second[near] = labels[tuple(nearest)][near]
     return margin, second

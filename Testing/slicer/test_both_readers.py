@@ -24,19 +24,19 @@ OBLIQUE = (0.96, -0.28, 0.0, 0.28, 0.96, 0.0, 0.0, 0.0, 1.0)
 
 def voxels(kind="u1", *values) -> np.ndarray:
     """A label map (4, 5, 6), in whose first voxels some values stand."""
-    made = np.zeros((4, 5, 6), kind)
-    made[1:3, 1:4, 1:5] = 1
-    made[2, 2, 2:4] = 2
-    made.reshape(-1)[: len(values)] = values
-    return made
+    array = np.zeros((4, 5, 6), kind)
+    array[1:3, 1:4, 1:5] = 1
+    array[2, 2, 2:4] = 2
+    array.reshape(-1)[: len(values)] = values
+    return array
 
 
 def image(array=None, axes: str = "", direction=OBLIQUE) -> sitk.Image:
-    made = sitk.GetImageFromArray(voxels() if array is None else array)
-    made.SetSpacing(SPACING)
-    made.SetOrigin(ORIGIN)
-    made.SetDirection(direction)
-    return sitk.DICOMOrient(made, axes) if axes else made
+    image = sitk.GetImageFromArray(voxels() if array is None else array)
+    image.SetSpacing(SPACING)
+    image.SetOrigin(ORIGIN)
+    image.SetDirection(direction)
+    return sitk.DICOMOrient(image, axes) if axes else image
 
 
 def written(folder: Path, name: str, content: sitk.Image) -> Path:
@@ -172,9 +172,9 @@ def places(array: np.ndarray, matrix: np.ndarray, names: dict[int, str]) -> dict
     return found
 
 
-def near(one: dict, other: dict) -> bool:
-    return one.keys() == other.keys() and all(
-        len(one[name]) == len(other[name]) and np.allclose(one[name], other[name], atol=0.011) for name in one
+def near(first: dict, second: dict) -> bool:
+    return first.keys() == second.keys() and all(
+        len(first[name]) == len(second[name]) and np.allclose(first[name], second[name], atol=0.011) for name in first
     )
 
 

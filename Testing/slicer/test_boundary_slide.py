@@ -125,24 +125,24 @@ class TestUnderWay:
 
     def test_a_segment_of_a_person_stays_where_no_class_comes(self, sliding, a_result, context):
         segmentation = a_result.segmentation.GetSegmentation()
-        mine = segmentation.AddEmptySegment("cyst", "Cyst")
+        own = segmentation.AddEmptySegment("cyst", "Cyst")
         layers = SegmentLayers(a_result.segmentation, a_result.volume)
         begun(sliding).draw()
         box = sliding._near.box
         sliding.discard()
         labels = HEADS["segmentation"][box.slices].ravel()
-        layers.write(box, {mine: labels == 0, f"segmentation-{PANCREAS}": labels == PANCREAS})
+        layers.write(box, {own: labels == 0, f"segmentation-{PANCREAS}": labels == PANCREAS})
         before = layers.read(box)
         begun(sliding).turn(-4)
         sliding.draw()
-        np.testing.assert_array_equal(layers.read(box)[mine], before[mine])
+        np.testing.assert_array_equal(layers.read(box)[own], before[own])
         sliding.turn(8)
         sliding.draw()
         came = layers.read(box)
-        assert (before[mine] & came[f"segmentation-{PANCREAS}"]).any()
+        assert (before[own] & came[f"segmentation-{PANCREAS}"]).any()
         sliding.discard()
         after = layers.read(box)
-        assert all((after[one] == before[one]).all() for one in before)
+        assert all((after[identifier] == before[identifier]).all() for identifier in before)
 
     def test_far_from_any_boundary_there_is_nothing_to_slide(self, sliding):
         with pytest.raises(DataError, match=r"no boundary within 1 mm of this point; point at one, or choose a larger"):
@@ -293,7 +293,7 @@ class TestAnsweredAndSlid:
         for act in ("decide", "slide place 1"):
             ACTS[act](review)
             states.append(labels_of(a_result))
-        assert all((one != other).any() for one, other in itertools.pairwise(states))
+        assert all((first != second).any() for first, second in itertools.pairwise(states))
         return states
 
     def test_it_says_both(self, review, states):

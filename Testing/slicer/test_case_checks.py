@@ -104,9 +104,9 @@ class TestSizes:
         assert volumes["Tumor"] == pytest.approx(TUMOR_MASK.sum() * voxel_ml, rel=0.1)
 
     def test_a_segmentation_of_another_case(self, cases):
-        one, other = truth(cases, "L0"), truth(cases, "L1")
-        cases.set_segmentation("1", other)
-        cases.set_segmentation("2", one)
+        first, second = truth(cases, "L0"), truth(cases, "L1")
+        cases.set_segmentation("1", second)
+        cases.set_segmentation("2", first)
         assert found(cases) == [("L0", "error", "wrong case"), ("L1", "error", "wrong case")]
         assert (
             cases.report.findings[0].text
@@ -232,7 +232,7 @@ class TestVolumes:
     def test_of_two_nobody_is_the_outlier(self, cases):
         node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
         cases.remove(["1", "2", "3", "4", "5"])
-        assert [one[2] for one in found(cases)] == ["no labeled case"]
+        assert [finding[2] for finding in found(cases)] == ["no labeled case"]
 
     def test_an_ignored_case_may_be_anything(self, cases):
         node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
@@ -281,7 +281,7 @@ def test_errors_come_first(cases):
     severities = [finding.severity for finding in cases.report.findings]
     assert severities[0] is Severity.ERROR
     assert Severity.WARNING in severities
-    assert severities == sorted(severities, key=lambda one: one is not Severity.ERROR)
+    assert severities == sorted(severities, key=lambda severity: severity is not Severity.ERROR)
 
 
 def test_facts_are_found_once_until_the_node_changes(context):

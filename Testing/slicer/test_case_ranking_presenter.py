@@ -113,13 +113,13 @@ def test_the_latest_segmentation_counts(ranking, application, segment, a_volume_
 
 
 def test_news_are_told_once(ranking, segment, application):
-    told = []
-    ranking.changed.connect(lambda: told.append(1))
+    received = []
+    ranking.changed.connect(lambda: received.append(1))
     segment("one")
-    assert told == [1]
+    assert received == [1]
     ranking.look_again()
     application.run()
-    assert told == [1]
+    assert received == [1]
 
 
 def test_a_damaged_result_does_not_hide_the_others(ranking, segment, application):
@@ -131,11 +131,11 @@ def test_a_damaged_result_does_not_hide_the_others(ranking, segment, application
 
 
 def test_after_closing_nothing_is_told(ranking, segment):
-    told = []
-    ranking.changed.connect(lambda: told.append(1))
+    received = []
+    ranking.changed.connect(lambda: received.append(1))
     ranking.close()
     segment("one")
-    assert told == []
+    assert received == []
 
 
 class TestSorting:
@@ -144,7 +144,7 @@ class TestSorting:
         known = {}
         for key, job in zip("23", jobs, strict=True):
             row = CaseRow(key, CaseRole.UNLABELED, job.read_datalist().cases[0].image)
-            files = {one.folder: one for one in ranking._known.values()}
+            files = {case.folder: case for case in ranking._known.values()}
             known[row.key] = files[job.prediction(CASE_ID).folder]
         rows = [CaseRow(key, CaseRole.UNLABELED, f"/{key}.nrrd") for key in "1234"]
         sorting = CaseSorting()

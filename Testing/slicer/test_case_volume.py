@@ -87,12 +87,12 @@ def volumes(context):
 class TestTwoJobsOfOneName:
     def test_each_result_lies_on_its_own_scan(self, context, logic, tmp_path):
         first, second = patient(tmp_path, "P1", 1), patient(tmp_path, "P2", 2)
-        one = load(logic, first)
-        before = labels_of(one).copy()
+        loaded = load(logic, first)
+        before = labels_of(loaded).copy()
         two = load(logic, second)
-        np.testing.assert_array_equal(array_of(one.volume), scan(1))
+        np.testing.assert_array_equal(array_of(loaded.volume), scan(1))
         np.testing.assert_array_equal(array_of(two.volume), scan(2))
-        np.testing.assert_array_equal(labels_of(one), before)
+        np.testing.assert_array_equal(labels_of(loaded), before)
         assert len(results_in_scene(context.scene)) == 2
 
     def test_that_holds_in_either_order_and_for_many(self, context, logic, tmp_path):
@@ -104,7 +104,7 @@ class TestTwoJobsOfOneName:
         jobs = [patient(tmp_path, f"P{number}", number) for number in (1, 2)]
         results = [load(logic, job) for job in jobs]
         again = [load(logic, job) for job in jobs]
-        assert [one.segmentation for one in again] == [one.segmentation for one in results]
+        assert [loaded.segmentation for loaded in again] == [result.segmentation for result in results]
         assert len(volumes(context)) == 2
 
     def test_what_is_reviewed_are_the_files_of_the_own_job(self, context, logic, tmp_path):
@@ -161,17 +161,17 @@ class TestFoldersAndNames:
 
     def test_a_scan_that_somebody_has_loaded_already_is_not_loaded_again(self, context, logic, tmp_path):
         job = patient(tmp_path, "P1", 1)
-        mine = find_or_load_volume(context, job, job.read_datalist().cases[0])
-        mine.RemoveAttribute("CoraNetSlicer.Case")
-        mine.SetName("what I call it")
-        assert load(logic, job).volume is mine
+        own = find_or_load_volume(context, job, job.read_datalist().cases[0])
+        own.RemoveAttribute("CoraNetSlicer.Case")
+        own.SetName("what I call it")
+        assert load(logic, job).volume is own
 
     def test_a_result_whose_file_is_gone_finds_the_scan_in_the_scene(self, context, logic, tmp_path):
         job = patient(tmp_path, "P1", 1)
-        mine = find_or_load_volume(context, job, job.read_datalist().cases[0])
-        mine.RemoveAttribute("CoraNetSlicer.Case")
+        own = find_or_load_volume(context, job, job.read_datalist().cases[0])
+        own.RemoveAttribute("CoraNetSlicer.Case")
         Path(job.read_datalist().cases[0].image).unlink()
-        assert load(logic, job).volume is mine
+        assert load(logic, job).volume is own
 
     def test_equal_voxels_on_another_grid_are_another_scan(self, context, logic, tmp_path):
         job = patient(tmp_path, "P1", 1)

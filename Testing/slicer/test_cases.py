@@ -177,7 +177,10 @@ class TestAddingFiles:
         assert cases.segments == () and cases.has_unseen_files
         assert cases.reason_not_trainable == "'label1.nrrd' is being read. Wait until its values are known."
         assert cases.look_at_files(60) and not cases.has_unseen_files
-        assert [(one.name, one.is_renamable) for one in cases.segments] == [("label 1", True), ("label 3", True)]
+        assert [(segment.name, segment.is_renamable) for segment in cases.segments] == [
+            ("label 1", True),
+            ("label 3", True),
+        ]
         assert cases.reason_not_trainable == ""
 
     def test_segments_of_files_can_be_renamed(self, cases, no_list):
@@ -255,15 +258,15 @@ class TestChanging:
         assert cases.training_nodes().segment_names == ["Liver", "Tumor"]
 
     def test_whoever_listens_hears_of_each_change(self, cases, a_scene, a_datalist):
-        heard = []
-        cases.changed.connect(lambda: heard.append(cases.report.summary))
+        received = []
+        cases.changed.connect(lambda: received.append(cases.report.summary))
         cases.add_scene_volumes()
         cases.set_role("1", CaseRole.IGNORED)
         cases.set_segmentation("2", None)
         cases.set_learned("Liver", False)
         cases.remove(["1"])
         cases.add_files(a_datalist)
-        assert heard == [
+        assert received == [
             "3 labeled, 2 unlabeled.",
             "2 labeled, 2 unlabeled, 1 ignored.",
             "1 labeled, 3 unlabeled, 1 ignored.",
@@ -276,10 +279,10 @@ class TestChanging:
 class TestTheScene:
     def test_deleted_volumes_vanish(self, cases, context, a_scene):
         cases.add_scene_volumes()
-        heard = []
-        cases.changed.connect(lambda: heard.append(len(cases.rows)))
+        received = []
+        cases.changed.connect(lambda: received.append(len(cases.rows)))
         context.scene.RemoveNode(a_scene[0][1][0])
-        assert heard[-1] == 4
+        assert received[-1] == 4
         assert [row[0] for row in table(cases)] == ["L0", "L2", "U0", "U1"]
 
     def test_a_deleted_segmentation_leaves_the_volume(self, cases, context, a_scene):
@@ -290,21 +293,21 @@ class TestTheScene:
 
     def test_a_renamed_volume_and_a_renamed_segment_are_heard(self, cases, a_scene):
         cases.add_scene_volumes()
-        heard = []
-        cases.changed.connect(lambda: heard.append(1))
+        received = []
+        cases.changed.connect(lambda: received.append(1))
         a_scene[0][0][0].SetName("renamed")
         assert cases.rows[0].name == "renamed"
         a_scene[0][0][1].GetSegmentation().GetNthSegment(0).SetName("Kidney")
-        assert heard == [1, 1]
+        assert received == [1, 1]
         assert "'L0 truth' has no segment 'Liver'. It has 'Kidney', 'Tumor'" in cases.reason_not_trainable
 
     def test_other_nodes_are_not_heard(self, cases, context, a_scene):
         cases.add_scene_volumes()
-        heard = []
-        cases.changed.connect(lambda: heard.append(1))
+        received = []
+        cases.changed.connect(lambda: received.append(1))
         context.scene.AddNewNodeByClass("vtkMRMLTableNode")
         a_scene[0][0][0].GetDisplayNode().SetWindow(17)
-        assert heard == []
+        assert received == []
 
     def test_another_panel_shows_the_same(self, cases, context, a_scene, a_datalist):
         cases.add_scene_volumes()
@@ -337,12 +340,12 @@ class TestTheScene:
     def test_after_closing_nothing_is_heard(self, cases, context, a_scene):
         cases.add_scene_volumes()
         cases.close()
-        heard = []
-        cases.changed.connect(lambda: heard.append(1))
+        received = []
+        cases.changed.connect(lambda: received.append(1))
         context.scene.RemoveNode(a_scene[1][0])
         a_scene[1][1].SetName("x")
         context.scene.Clear(0)
-        assert heard == []
+        assert received == []
 
     @pytest.mark.parametrize("spoiled", ["5", "[1, {}]", '[{"key": "1", "role": "boss", "image": "x"}]', "{"])
     def test_parameters_spoiled_by_hand_are_left_out(self, context, spoiled):

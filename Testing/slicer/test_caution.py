@@ -44,7 +44,7 @@ PROMISES = [
     {"share": 0.9, "threshold": 0.2, "caution": 1.386, "cases": 9, "flagged_ml": 2.0, "flagged_share": 0.034},
 ]  # fmt: skip
 QUALITY = {"dice": 0.713, "verdict": "poor", "reasons": ["8986 mL; the training cases had 40 to 110."]}
-SAID = {"doubt": "error_model", "tolerance_mm": 1.0, "promises": PROMISES, "quality": QUALITY}
+DOUBT = {"doubt": "error_model", "tolerance_mm": 1.0, "promises": PROMISES, "quality": QUALITY}
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +132,8 @@ def test_a_caution_that_is_no_number_is_refused(loaded, caution):
 def load(context, a_result, its_files):
     """Loads the result again; result.json says more then."""
 
-    def load(**said):
-        content = {**json.loads(its_files.result.read_text(encoding="utf-8")), **said}
+    def load(**changes):
+        content = {**json.loads(its_files.result.read_text(encoding="utf-8")), **changes}
         its_files.result.write_text(json.dumps(content), encoding="utf-8")
         return load_prediction(context, its_files, a_result.volume)
 
@@ -142,9 +142,9 @@ def load(context, a_result, its_files):
 
 class TestInTheScene:
     def test_is_what_the_file_says_also_after_it_was_saved(self, context, load, tmp_path):
-        loaded = load(**SAID)
+        loaded = load(**DOUBT)
         doubt = case_doubt(loaded.segmentation)
-        assert [one.share for one in doubt.promises] == [0.8, 0.9] and doubt.quality == CaseQuality(
+        assert [promise.share for promise in doubt.promises] == [0.8, 0.9] and doubt.quality == CaseQuality(
             0.713, "poor", tuple(QUALITY["reasons"])
         )
         (again,) = results_in_scene(saved_and_reloaded(context, tmp_path).scene)
@@ -156,9 +156,9 @@ class TestInTheScene:
         assert case_doubt(loaded.segmentation).promises == () and quality_text(loaded.segmentation) == ""
         assert with_verdict("scan 1", loaded.segmentation) == "scan 1"
 
-    @pytest.mark.parametrize("said", [{"promises": 3}, {"quality": "good"}, {"tolerance_mm": "1"}])
-    def test_what_is_damaged_is_nothing(self, load, said):
-        loaded = load(**said)
+    @pytest.mark.parametrize("changes", [{"promises": 3}, {"quality": "good"}, {"tolerance_mm": "1"}])
+    def test_what_is_damaged_is_nothing(self, load, changes):
+        loaded = load(**changes)
         assert case_doubt(loaded.segmentation).quality is None
         loaded.segmentation.SetAttribute(DOUBT_ATTRIBUTE, "{")
         assert case_doubt(loaded.segmentation).promises == ()
@@ -191,7 +191,7 @@ class TestWords:
         assert verdict_text(quality) == text
 
     def test_what_is_not_good_says_why(self, load):
-        loaded = load(**SAID)
+        loaded = load(**DOUBT)
         assert quality_text(loaded.segmentation) == (
             "This result is expected to be poor. 8986 mL; the training cases had 40 to 110."
         )
@@ -208,7 +208,7 @@ class TestDial:
     def dial(self, context, load):
         application = QueuedApplication(context.scene)
         dial = CautionDial(application, lambda: None)
-        dial.attach(load(**SAID, caution=0.847))
+        dial.attach(load(**DOUBT, caution=0.847))
         application.run()
         dial.application = application
         return dial

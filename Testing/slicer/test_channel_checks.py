@@ -19,8 +19,8 @@ class TestChannels:
     def of(self, context, images, names=("T1", "FLAIR")):
         row = CaseRow("1", CaseRole.UNLABELED, images[0], more=tuple(images[1:]))
         return [
-            (one.severity, one.short, one.text)
-            for one in CaseChecks(NodeFacts(), KnownFiles(), names).findings(row, (), {})
+            (finding.severity, finding.short, finding.text)
+            for finding in CaseChecks(NodeFacts(), KnownFiles(), names).findings(row, (), {})
         ]
 
     @pytest.fixture

@@ -111,12 +111,12 @@ def test_settings_of_a_call_are_read_back(read, a_labeled_case, preset):
 
 
 def test_the_log_keeps_them_with_what_they_need(caplog):
-    log, told = CallLog(), []
-    log.changed.connect(lambda: told.append(log.last))
+    log, received = CallLog(), []
+    log.changed.connect(lambda: received.append(log.last))
     assert (log.text, log.last) == ("", "")
     with caplog.at_level(logging.INFO):
         log.add(call("undoRegion", "a"))
-    assert told == ['logic.undoRegion("a")'] and 'logic.undoRegion("a")' in caplog.text
+    assert received == ['logic.undoRegion("a")'] and 'logic.undoRegion("a")' in caplog.text
     assert log.text.splitlines() == [
         "logic = slicer.modules.coranetslicer.widgetRepresentation().self().logic",
         'logic.undoRegion("a")',

@@ -48,8 +48,8 @@ def seen(color, eyes: str) -> np.ndarray:
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
 
 
-def distance(one, other, eyes: str) -> float:
-    return float(np.linalg.norm(seen(one, eyes) - seen(other, eyes), axis=-1).min())
+def distance(first, second, eyes: str) -> float:
+    return float(np.linalg.norm(seen(first, eyes) - seen(second, eyes), axis=-1).min())
 
 
 def over(color, grey, opacity: float):
@@ -105,8 +105,8 @@ def test_a_structure_without_a_color_gets_one_that_stands_out_from_every_grey(co
 
 @pytest.mark.parametrize("eyes", EYES)
 def test_structures_uncertain_region_and_marked_place_can_be_told_apart(eyes):
-    for one, other in itertools.combinations((*STRUCTURE_COLORS, UNCERTAIN_COLOR), 2):
-        assert distance(one, other, eyes) >= APART, (one, other)
+    for first, second in itertools.combinations((*STRUCTURE_COLORS, UNCERTAIN_COLOR), 2):
+        assert distance(first, second, eyes) >= APART, (first, second)
     for color in (*STRUCTURE_COLORS, UNCERTAIN_COLOR):
         assert distance(color, OUTLINE_COLOR, eyes) >= FROM_LINE, color
 

@@ -77,7 +77,7 @@ def test_bounds_follow_whatever_is_done_and_undone(review, a_result):
 def test_volumes_close_as_regions_are_decided(review, a_result):
     def widths() -> list[float]:
         volumes = [count_class_volume(a_result, label) for label in a_result.labels]
-        return [abs(one.radical_ml - one.conservative_ml) for one in volumes]
+        return [abs(volume.radical_ml - volume.conservative_ml) for volume in volumes]
 
     before = widths()
     for region in review.regions.regions:
@@ -115,13 +115,13 @@ def test_a_result_that_is_loaded_anew_has_those_of_the_heads(context, review, a_
 def test_what_has_not_changed_is_not_written_again(review, a_result, monkeypatch):
     review.decide(1, "radical")
     follow(review)
-    told = []
-    monkeypatch.setattr(SegmentLayers, "tell", lambda layers, changed: told.append(changed))
+    received = []
+    monkeypatch.setattr(SegmentLayers, "tell", lambda layers, changed: received.append(changed))
     follow(review)
     review.decide(2, "radical")
-    told.clear()
+    received.clear()
     follow(review)
-    assert len(told) <= len(BOUNDS)
+    assert len(received) <= len(BOUNDS)
 
 
 def test_bounds_that_are_gone_are_left_alone(review, a_result):

@@ -84,16 +84,16 @@ def test_both_sides_read_the_same_images_of_a_series(tmp_path, make):
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "message"),
     [
         (echoes, "one DICOM series of 2 images"),
         (with_a_missing_slice, "lacks 1 slices"),
         (white_is_low, "stores its intensities as MONOCHROME1"),
     ],
 )
-def test_both_sides_refuse_a_series_in_the_same_sentence(tmp_path, make, words):
+def test_both_sides_refuse_a_series_in_the_same_sentence(tmp_path, make, message):
     folder = make(tmp_path / "MR")
-    with pytest.raises(DataError, match=words) as by_engine:
+    with pytest.raises(DataError, match=message) as by_engine:
         engine_read(folder)
     with pytest.raises(DataError) as by_slicer:
         read_image(folder, slicer.vtkMRMLScalarVolumeNode())
@@ -110,7 +110,7 @@ def test_the_scan_of_a_result_is_loaded_as_the_image_that_was_segmented(context,
 
 
 def texts(presenter, short):
-    return [one.text for one in presenter.report.findings if one.short == short]
+    return [finding.text for finding in presenter.report.findings if finding.short == short]
 
 
 def test_check_names_the_images_of_a_series(cases, tmp_path):

@@ -289,17 +289,17 @@ def test_packages_of_slicer_stay_as_they_are():
 
 
 def test_slicers_installer_is_asked_and_listened_to(tmp_path):
-    asked = {}
+    requests = {}
 
     def pip_install(args, **options) -> None:
-        asked.update(options, args=args)
+        requests.update(options, args=args)
 
     installation = SlicerInstallation(pip_install, ["monai>=1.3"], tmp_path / "home" / "log.txt")
-    assert asked["args"] == ["monai>=1.3"] and not asked["blocking"] and installation.poll() is None
-    asked["logCallback"]("Collecting monai\n")
+    assert requests["args"] == ["monai>=1.3"] and not requests["blocking"] and installation.poll() is None
+    requests["logCallback"]("Collecting monai\n")
     assert installation.log() == "Collecting monai"
-    asked["logCallback"]("ERROR: No matching distribution found for monai")
-    asked["completedCallback"](1)
+    requests["logCallback"]("ERROR: No matching distribution found for monai")
+    requests["completedCallback"](1)
     assert installation.poll() == 1 and "no build for this Python" in installation.why_failed()
     assert "Collecting monai" in (tmp_path / "home" / "log.txt").read_text(encoding="utf-8")
 

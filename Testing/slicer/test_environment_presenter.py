@@ -294,16 +294,16 @@ def test_an_own_environment_is_a_click_away(presenter, application, probe):
 
 
 def test_monai_is_installed_by_slicer(presenter, application, probe):
-    asked = {}
-    application.installer = lambda args, **options: asked.update(options, args=args)
+    requests = {}
+    application.installer = lambda args, **options: requests.update(options, args=args)
     checked(presenter, application, probe, lacking("monai"))
     assert labels(presenter) == [["Install MONAI"]]
     presenter.fix("install:monai")
-    assert asked["args"] == ["monai>=1.3", "torch==2.9.1+cu128", "numpy==2.4.6"]
+    assert requests["args"] == ["monai>=1.3", "torch==2.9.1+cu128", "numpy==2.4.6"]
     assert presenter.is_installing and "Slicer installs" in presenter.reason_not_stoppable
     presenter.stop_install()
     assert presenter.is_installing
-    asked["completedCallback"](0)
+    requests["completedCallback"](0)
     application.work()
     assert not presenter.is_installing and presenter.is_checking
 
@@ -342,9 +342,9 @@ def row_of_a_finding(presenter, application, probe, tmp_path):
     (tmp_path / "python").touch()
     presenter.set_python(str(tmp_path / "python"))
 
-    def check(kind: str, one):
+    def check(kind: str, finding):
         presenter.choose(kind)
-        (row,) = checked(presenter, application, probe, Health(False, {}, (one,))).findings
+        (row,) = checked(presenter, application, probe, Health(False, {}, (finding,))).findings
         return row
 
     return check

@@ -86,7 +86,7 @@ def test_a_label_file_with_more_than_is_learned_stays_where_it_is(export, a_file
     image, label = a_file_case("a")
     job = export([(image, label)], segment_names=["Tumor"])
     datalist = job.read_datalist()
-    assert [(one.value, one.name) for one in datalist.labels] == [(5, "Tumor")]
+    assert [(label.value, label.name) for label in datalist.labels] == [(5, "Tumor")]
     _, labels = read_labeled_pair(datalist.cases[0], [5])  # on the image's grid, and with no other value
     np.testing.assert_array_equal(labels.voxels, TUMOR_MASK * 5)
     assert (datalist.cases[0].image, datalist.cases[0].label) == (image, label.path) and written(job) == []

@@ -27,8 +27,8 @@ def scan(seed=0, origin=(11.5, -23.25, 40.75), direction=OBLIQUE):
 
 
 def labels(**place):
-    made = sitk.Cast(scan(**place) > 900, sitk.sitkUInt8)
-    return made
+    image = sitk.Cast(scan(**place) > 900, sitk.sitkUInt8)
+    return image
 
 
 @pytest.mark.parametrize("direction", [OBLIQUE, (1, 0, 0, 0, 1, 0, 0, 0, -1), (0, 1, 0, 1, 0, 0, 0, 0, 1)])
@@ -50,7 +50,7 @@ def test_a_file_that_is_none_has_no_place(tmp_path):
 
 
 def texts(presenter, short):
-    return [one.text for one in presenter.report.findings if one.short == short]
+    return [finding.text for finding in presenter.report.findings if finding.short == short]
 
 
 # The same voxels; other voxels at the same place; the same voxels at another place; in one format.
@@ -89,14 +89,14 @@ LABELS = [
 
 
 @pytest.mark.parametrize("ending", [".nrrd", ".nii.gz", ".mha"])
-@pytest.mark.parametrize(("place", "words"), LABELS)
-def test_a_label_file_at_another_place_is_named(cases, tmp_path, ending, place, words):
+@pytest.mark.parametrize(("place", "message"), LABELS)
+def test_a_label_file_at_another_place_is_named(cases, tmp_path, ending, place, message):
     sitk.WriteImage(scan(), str(tmp_path / "a.nii.gz"))
     sitk.WriteImage(labels(**place), str(tmp_path / f"l{ending}"))
     cases.add_files(tmp_path / "a.nii.gz")
     cases.set_segmentation(cases.rows[0].key, LabelFile(str(tmp_path / f"l{ending}"), NAMES))
     assert cases.look_at_files(600)
-    assert [words in text for text in texts(cases, "different geometry")] == ([True] if words else [])
+    assert [message in text for text in texts(cases, "different geometry")] == ([True] if message else [])
 
 
 def test_a_label_file_whose_axes_run_the_other_way_belongs_to_its_scan(cases, tmp_path):
@@ -116,8 +116,8 @@ HEADERS = [
 ]
 
 
-@pytest.mark.parametrize(("names", "words"), HEADERS)
-def test_names_in_a_label_file_are_read(cases, tmp_path, names, words):
+@pytest.mark.parametrize(("names", "message"), HEADERS)
+def test_names_in_a_label_file_are_read(cases, tmp_path, names, message):
     sitk.WriteImage(scan(), str(tmp_path / "a.nrrd"))
     image = labels()
     for number, (value, name) in enumerate(names.items()):
@@ -127,4 +127,4 @@ def test_names_in_a_label_file_are_read(cases, tmp_path, names, words):
     cases.add_files(tmp_path / "a.nrrd")
     cases.set_segmentation(cases.rows[0].key, LabelFile(str(tmp_path / "l.seg.nrrd"), NAMES))
     assert cases.look_at_files(600)
-    assert [words in text for text in texts(cases, "not usable")] == ([True] if words else [])
+    assert [message in text for text in texts(cases, "not usable")] == ([True] if message else [])

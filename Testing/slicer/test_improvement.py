@@ -244,12 +244,12 @@ class TestCases:
 
     def test_each_file_is_read_once_for_all_reviewed_cases(self, a_training, promoted, tmp_path, monkeypatch):
         copy = shutil.copy(promoted.image, tmp_path / "copy.nrrd")
-        asked = []
-        monkeypatch.setattr(improvement, "file_hash", lambda path, part: asked.append(str(path)) or "0" * 32)
+        requests = []
+        monkeypatch.setattr(improvement, "file_hash", lambda path, part: requests.append(str(path)) or "0" * 32)
         first = replace(promoted, scan="1" * 32)
         second = replace(first, name="other", image=str(copy), scan="2" * 32)
         joined = with_promoted(a_training.read_datalist(), [first, second])
-        assert len(joined.cases) == 7 and sorted(asked) == sorted(case.image for case in joined.cases[:5])
+        assert len(joined.cases) == 7 and sorted(requests) == sorted(case.image for case in joined.cases[:5])
 
     def test_one_that_measures_is_found_by_its_voxels(self, a_training, promoted):
         shutil.copy(promoted.image, a_training.read_datalist().cases[2].image)

@@ -52,7 +52,7 @@ def test_waiting_gives_the_status_at_the_end(job):
     assert handle.progress == 1.0
     assert handle.secondsLeft is None
     assert handle.message == "learned nothing in 5 steps: größer als 0."
-    assert any(isinstance(one, Started) for one in handle.events) and isinstance(handle.events[-1], Finished)
+    assert any(isinstance(event, Started) for event in handle.events) and isinstance(handle.events[-1], Finished)
 
 
 def test_waiting_gives_up_after_the_timeout(job):
@@ -105,12 +105,12 @@ def test_preparing_the_data_is_no_progress_of_the_whole(job):
 
 
 def test_a_ticker_brings_news_and_is_stopped_at_the_end(job):
-    ticker, told, ended = HandTicker(), [], []
+    ticker, received, ended = HandTicker(), [], []
     handle = start(job, ticker=ticker)
-    handle.onEvents(told.extend)
+    handle.onEvents(received.extend)
     handle.onFinished(ended.append)
     ticker.tick_until_it_stops()
-    assert [event.step for event in told if isinstance(event, Losses)] == [1, 2, 3, 4, 5]
+    assert [event.step for event in received if isinstance(event, Losses)] == [1, 2, 3, 4, 5]
     assert ended == [handle]
     handle.poll()
     assert ended == [handle]
@@ -119,10 +119,10 @@ def test_a_ticker_brings_news_and_is_stopped_at_the_end(job):
 def test_who_asks_late_is_told_at_once(job):
     handle = start(job)
     handle.wait(PATIENCE_S)
-    told, ended = [], []
-    handle.onEvents(told.extend)
+    received, ended = [], []
+    handle.onEvents(received.extend)
     handle.onFinished(ended.append)
-    assert len(told) == len(handle.events)
+    assert len(received) == len(handle.events)
     assert ended == [handle]
 
 
@@ -234,12 +234,12 @@ MOMENTARY = [
 
 @pytest.mark.parametrize("error", MOMENTARY, ids=lambda error: type(error).__name__)
 def test_looks_that_fail_for_a_while_do_not_end_the_watch(job, monkeypatch, error):
-    ticker, told = HandTicker(), []
+    ticker, received = HandTicker(), []
     handle = start(job, ticker=ticker, FAKE_STEPS="100000")
     wait_until(lambda: handle.poll() and handle.progress > 0)
     before = handle.progress
-    handle.onEvents(told.append)
-    told.clear()
+    handle.onEvents(received.append)
+    received.clear()
 
     def fails() -> JobStatus:
         raise error
@@ -253,9 +253,9 @@ def test_looks_that_fail_for_a_while_do_not_end_the_watch(job, monkeypatch, erro
         assert (error.strerror or "") in handle.trouble if isinstance(error, OSError) else handle.trouble == str(error)
         with pytest.raises(JobError):
             handle.wait(PATIENCE_S)
-        assert told == [[]], "who watches is told once that there is trouble"
+        assert received == [[]], "who watches is told once that there is trouble"
     ticker.callback()
-    assert handle.trouble == "" and ticker.callback is not None and len(told) == 2
+    assert handle.trouble == "" and ticker.callback is not None and len(received) == 2
     handle.cancel()
     ticker.tick_until_it_stops()
     assert handle.status is JobStatus.CANCELLED

@@ -105,7 +105,7 @@ def test_what_improves_a_model_counts_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "name"),
+    ("requested", "name"),
     [
         ("a/b: <c>?", "ab c"),
         ("", "Training"),
@@ -114,8 +114,8 @@ def test_what_improves_a_model_counts_on(tmp_path):
         ("x" * 300, "x" * 76),
     ],
 )
-def test_a_proposal_has_nothing_that_a_folder_cannot_be_named(tmp_path, wanted, name):
-    assert free_name(tmp_path, wanted) == name and name_error(tmp_path, name) == ""
+def test_a_proposal_has_nothing_that_a_folder_cannot_be_named(tmp_path, requested, name):
+    assert free_name(tmp_path, requested) == name and name_error(tmp_path, name) == ""
 
 
 @pytest.mark.parametrize(

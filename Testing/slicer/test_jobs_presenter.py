@@ -67,7 +67,7 @@ def make(logic, application):
     return lambda: JobsPresenter(logic, application)
 
 
-def tell(job: Job, *events, pid: int = 999_999) -> None:
+def add_events(job: Job, *events, pid: int = 999_999) -> None:
     """A process that is gone has worked on the job and told this."""
     from coranet.contract import ProcessIdentity
 
@@ -82,7 +82,7 @@ def tell(job: Job, *events, pid: int = 999_999) -> None:
 def a_job(logic, name: str, *events) -> Job:
     job = a_training_job(logic.jobsFolder / name)
     if events:
-        tell(job, *events)
+        add_events(job, *events)
     return job
 
 
@@ -180,7 +180,7 @@ class TestRows:
 class TestLookingIsCheap:
     def test_two_hundred_jobs_do_not_stall_the_window(self, logic, make, monkeypatch):
         pattern = a_job(logic, "pattern", *[Progress("pretraining", step, 500, 1.0) for step in range(500)])
-        tell(pattern, Finished("well.", 1.0))
+        add_events(pattern, Finished("well.", 1.0))
         for number in range(199):
             shutil.copytree(pattern.folder, logic.jobsFolder / f"job {number}")
         presenter = make()
@@ -203,7 +203,7 @@ class TestLookingIsCheap:
     def test_what_has_changed_is_read_again(self, logic, make):
         job = a_job(logic, "one", Failed("no."))
         presenter = make()
-        tell(job, Finished("well.", 1.0))
+        add_events(job, Finished("well.", 1.0))
         presenter.refresh()
         assert presenter.rows[0].state == "finished"
 
@@ -231,14 +231,14 @@ class TestWatching:
         job = a_running_job(logic)
         presenter = make()
         presenter.set_watched(True)
-        told = []
-        presenter.changed.connect(lambda: told.append(presenter.rows[0].state))
+        received = []
+        presenter.changed.connect(lambda: received.append(presenter.rows[0].state))
         job.request_cancel()
         application.look()
-        assert told[-1] == "stopping" or told[-1] == "stopped"
+        assert received[-1] == "stopping" or received[-1] == "stopped"
         wait_until(lambda: job.status().is_over)
         application.look()
-        assert told[-1] == "stopped"
+        assert received[-1] == "stopped"
         assert not application.waiting
 
     def test_after_closing_nobody_looks(self, logic, make, application):
@@ -272,18 +272,18 @@ class TestTheChosenJob:
         assert (presenter.reason_not_showable, presenter.reason_not_deletable) == ("", "")
 
     @pytest.mark.parametrize(
-        ("events", "words"),
+        ("events", "text"),
         [
             ([Failed("a label is empty; paint it.")], "A label is empty; paint it."),
             ([Cancelled(3)], "It was stopped. Resume continues where it stopped."),
             ([Progress("pretraining", 1, 2)], "It ended unexpectedly. The last line of its log: Killed"),
         ],
     )
-    def test_one_that_did_not_finish_says_why(self, logic, make, events, words):
+    def test_one_that_did_not_finish_says_why(self, logic, make, events, text):
         job = a_job(logic, "one", *events)
         presenter = make()
         presenter.choose(job.folder)
-        assert presenter.status == words
+        assert presenter.status == text
         assert presenter.reason_not_resumable == ""
 
     def test_it_is_shown_where_it_belongs(self, logic, make):
@@ -391,11 +391,11 @@ class TestDeleting:
         assert presenter.reason_nothing_chosen == ""
 
     @pytest.mark.parametrize(
-        ("size", "words"),
+        ("size", "text"),
         [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (20 * 1024**2, "20 MiB"), (5 * 1024**4, "5.0 TiB")],
     )
-    def test_sizes_are_said_as_people_say_them(self, size, words):
-        assert size_in_words(size) == words
+    def test_sizes_are_said_as_people_say_them(self, size, text):
+        assert size_in_words(size) == text
 
 
 class TestTheFolder:
@@ -418,14 +418,14 @@ class TestTheFolder:
         (tmp_path / "file").touch()
         presenter = make()
         before = presenter.folder
-        for path, words in (
+        for path, message in (
             ("", "Choose a folder"),
             ("  ", "Choose a folder"),
             ("jobs", "not an absolute path"),
             (str(tmp_path / "file"), "is a file"),
             (str(tmp_path / "file" / "below"), "is a file"),
         ):
-            with pytest.raises(StorageError, match=words):
+            with pytest.raises(StorageError, match=message):
                 presenter.set_folder(path)
         assert presenter.folder == before == logic.jobsFolder
 
@@ -443,12 +443,12 @@ class TestTheFolder:
 
 class TestTheLogic:
     def test_running_jobs_are_found_whoever_started_them(self, logic, tmp_path):
-        mine = logic.attach(a_running_job(logic, "mine").folder)
+        own = logic.attach(a_running_job(logic, "mine").folder)
         other = a_running_job(logic, "other")
         a_job(logic, "done", Finished("well.", 1.0))
         running = logic.runningJobs()
-        assert {job.folder for job in running} == {mine.folder, other.folder}
-        assert mine in running
+        assert {job.folder for job in running} == {own.folder, other.folder}
+        assert own in running
         assert len(logic.runningJobs()) == 2
 
     def test_a_job_is_deleted_by_its_folder(self, logic):

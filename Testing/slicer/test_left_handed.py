@@ -77,10 +77,10 @@ def places(array: np.ndarray, matrix: np.ndarray) -> dict[int, np.ndarray]:
     return found
 
 
-def assert_same(one: dict[int, np.ndarray], other: dict[int, np.ndarray]) -> None:
-    assert one.keys() == other.keys()
-    for value, found in one.items():
-        np.testing.assert_allclose(found, other[value], atol=0.01)
+def assert_same(first: dict[int, np.ndarray], second: dict[int, np.ndarray]) -> None:
+    assert first.keys() == second.keys()
+    for value, found in first.items():
+        np.testing.assert_allclose(found, second[value], atol=0.01)
 
 
 @pytest.mark.parametrize("axes", [*LEFT_HANDED, *RIGHT_HANDED])
@@ -95,11 +95,11 @@ def test_regions_lie_where_the_files_say(context, a_turned_job, axes):
     job = a_turned_job(axes)
     files = job.prediction(CASE_ID)
     review = open_review(context, in_slicer(context, job), files)
-    told, region_map = RegionList.read(files.regions), places_in_file(files.region_map)
-    assert len(review.regions.regions) == len(told.regions) > 3
-    for region, as_told in zip(review.regions.regions, told.regions, strict=True):
+    listed, region_map = RegionList.read(files.regions), places_in_file(files.region_map)
+    assert len(review.regions.regions) == len(listed.regions) > 3
+    for region, in_file in zip(review.regions.regions, listed.regions, strict=True):
         place = region_place(region, review.loaded.volume)
-        left, posterior, superior = as_told.center_lps_mm
+        left, posterior, superior = in_file.center_lps_mm
         np.testing.assert_allclose(place.center_ras_mm, (-left, -posterior, superior), atol=0.01)
         inside = region_map[region.number]
         assert (inside >= place.corners_ras_mm.min(0) - 0.01).all() and (inside <= place.corners_ras_mm.max(0)).all()

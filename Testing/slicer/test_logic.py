@@ -132,8 +132,8 @@ class TestModels:
 
 
 def test_one_volume_or_several_can_be_segmented(logic, context, a_model):
-    one, two = unlabeled_volumes(context)
-    alone, both = logic.segment(one, a_model), logic.segment([one, two], a_model)
+    first, second = unlabeled_volumes(context)
+    alone, both = logic.segment(first, a_model), logic.segment([first, second], a_model)
     assert [case.id for case in alone.job.read_datalist().cases] == ["U0"]
     assert [case.id for case in both.job.read_datalist().cases] == ["U0", "U1"]
     assert alone.kind is JobKind.SEGMENT

@@ -55,9 +55,12 @@ def test_the_uncertain_region_is_a_fill_of_a_quarter_in_yellow(shown):
 
 def test_in_3d_there_is_the_result_alone_and_opaque(shown):
     result, overlays = shown.segmentation.GetDisplayNode(), shown.overlays.GetDisplayNode()
-    assert all(result.GetSegmentVisibility3D(one) and result.GetSegmentOpacity3D(one) == 1.0 for one in OF_RESULT)
+    assert all(
+        result.GetSegmentVisibility3D(identifier) and result.GetSegmentOpacity3D(identifier) == 1.0
+        for identifier in OF_RESULT
+    )
     others = (*OF_CONSERVATIVE, *OF_RADICAL, UNCERTAIN_SEGMENT)
-    assert not any(overlays.GetSegmentVisibility3D(one) for one in others)
+    assert not any(overlays.GetSegmentVisibility3D(other) for other in others)
 
 
 @pytest.mark.parametrize("name", LOOKS)

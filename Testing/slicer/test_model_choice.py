@@ -47,11 +47,11 @@ def test_finished_trainings_are_offered_the_latest_first_and_chosen(make_choice,
 
 def test_a_model_that_comes_later_is_found(make_choice, logic):
     choice = make_choice()
-    told = []
-    choice.changed.connect(lambda: told.append(names(choice)))
+    received = []
+    choice.changed.connect(lambda: received.append(names(choice)))
     a_training(logic.jobsFolder / "new")
     choice.refresh()
-    assert told == [["new"]] and choice.chosen.name == "new"
+    assert received == [["new"]] and choice.chosen.name == "new"
 
 
 def test_a_chosen_one_stays_when_a_newer_one_comes(make_choice, logic):

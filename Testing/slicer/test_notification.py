@@ -10,28 +10,28 @@ from CoraNetSlicerLib.core.notification import Signal
 
 
 @pytest.fixture
-def told() -> list:
+def received() -> list:
     return []
 
 
-def test_all_are_called_in_the_order_in_which_they_were_connected(told):
+def test_all_are_called_in_the_order_in_which_they_were_connected(received):
     signal = Signal()
     for name in ("a", "b", "c"):
-        signal.connect(lambda value, name=name: told.append((name, value)))
+        signal.connect(lambda value, name=name: received.append((name, value)))
     signal.send(7)
-    assert told == [("a", 7), ("b", 7), ("c", 7)]
+    assert received == [("a", 7), ("b", 7), ("c", 7)]
 
 
 def test_without_receivers_nothing_happens():
     Signal().send("anything", 2)
 
 
-def test_connecting_twice_is_connecting_once(told):
+def test_connecting_twice_is_connecting_once(received):
     signal = Signal()
-    signal.connect(told.append)
-    signal.connect(told.append)
+    signal.connect(received.append)
+    signal.connect(received.append)
     signal.send(1)
-    assert told == [1]
+    assert received == [1]
 
 
 class Receiver:
@@ -52,35 +52,35 @@ def test_a_method_is_the_same_receiver_each_time_it_is_asked_for():
     assert receiver.heard == [1]
 
 
-def test_disconnecting_what_was_never_connected_is_no_error(told):
-    Signal().disconnect(told.append)
+def test_disconnecting_what_was_never_connected_is_no_error(received):
+    Signal().disconnect(received.append)
 
 
-def test_one_that_fails_is_logged_and_does_not_silence_the_others(told, caplog):
+def test_one_that_fails_is_logged_and_does_not_silence_the_others(received, caplog):
     signal = Signal()
     signal.connect(lambda: 1 / 0)
-    signal.connect(lambda: told.append("second"))
+    signal.connect(lambda: received.append("second"))
     with caplog.at_level(logging.ERROR):
         signal.send()
-    assert told == ["second"]
+    assert received == ["second"]
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_who_leaves_while_it_is_sent_is_still_called_this_time_and_who_comes_is_not(told):
+def test_who_leaves_while_it_is_sent_is_still_called_this_time_and_who_comes_is_not(received):
     signal = Signal()
 
     def second():
-        told.append("second")
+        received.append("second")
 
     def first():
-        told.append("first")
+        received.append("first")
         signal.disconnect(second)
-        signal.connect(lambda: told.append("late"))
+        signal.connect(lambda: received.append("late"))
 
     signal.connect(first)
     signal.connect(second)
     signal.send()
-    assert told == ["first", "second"]
+    assert received == ["first", "second"]
 
 
 def test_a_failure_of_the_interpreter_is_not_swallowed():

@@ -56,7 +56,7 @@ def test_every_segment_with_voxels_gets_a_closed_surface_of_its_size(shown):
 
 def test_the_uncertain_surface_keeps_off_the_radical_one_that_it_would_flicker_with(shown):
     uncertain = np.reshape(surface(shown.overlays, UNCERTAIN_SEGMENT).GetBounds(), (3, 2))
-    radical = np.reshape([surface(shown.overlays, one).GetBounds() for one in RADICAL], (2, 3, 2))
+    radical = np.reshape([surface(shown.overlays, identifier).GetBounds() for identifier in RADICAL], (2, 3, 2))
     outer = np.stack([radical[..., 0].min(axis=0), radical[..., 1].max(axis=0)], axis=1)
     gaps = np.concatenate([uncertain[:, 0] - outer[:, 0], outer[:, 1] - uncertain[:, 1]])
     assert (gaps > 0.05).all() and (gaps < 0.5).all(), "millimetres; a voxel's shortest side is 0.7"
@@ -81,7 +81,11 @@ def views(loaded):
     def convert(*_):
         segmentation = node.GetSegmentation()
         ids = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
-        missing = [one for one in ids if segmentation.GetSegment(one).GetRepresentation("Closed surface") is None]
+        missing = [
+            identifier
+            for identifier in ids
+            if segmentation.GetSegment(identifier).GetRepresentation("Closed surface") is None
+        ]
         if missing and node.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface":
             segmentation.CreateRepresentation("Closed surface")
             converted.extend(missing)
@@ -94,7 +98,7 @@ def views(loaded):
 def test_one_surface_is_made_without_those_of_the_others(context, loaded, views):
     for number, identifier in enumerate(ids_to_make(loaded.overlays, [RADICAL[1]]), start=1):
         make_surface(loaded.overlays, identifier, OVERLAY_SMOOTHING)
-        made = [has_surface(loaded.overlays, one) for one in (*CONSERVATIVE, *RADICAL, UNCERTAIN_SEGMENT)]
+        made = [has_surface(loaded.overlays, segment) for segment in (*CONSERVATIVE, *RADICAL, UNCERTAIN_SEGMENT)]
         assert (identifier == RADICAL[1] or number > 1) and sum(made) == number
     assert views == []
 
@@ -104,18 +108,18 @@ def test_a_surface_that_became_wrong_goes_without_being_made_anew(context, loade
     draw_uncertain_region(loaded, 3.0)
     assert not has_surface(loaded.overlays, UNCERTAIN_SEGMENT)
     assert surface(loaded.overlays, UNCERTAIN_SEGMENT).GetNumberOfPoints() == 0
-    assert all(surface(loaded.overlays, one).GetNumberOfPoints() for one in CONSERVATIVE + RADICAL)
+    assert all(surface(loaded.overlays, segment).GetNumberOfPoints() for segment in CONSERVATIVE + RADICAL)
     assert views == []
 
 
 def test_a_surface_of_one_segment_is_that_which_slicer_makes(context, loaded):
     make_surfaces(loaded.segmentation, loaded.overlays)
-    expected = {one: surface(loaded.overlays, one) for one in (*RADICAL, UNCERTAIN_SEGMENT)}
-    for identifier, wanted in expected.items():
+    expected = {segment: surface(loaded.overlays, segment) for segment in (*RADICAL, UNCERTAIN_SEGMENT)}
+    for identifier, target in expected.items():
         make_surface(loaded.overlays, identifier, OVERLAY_SMOOTHING)
         made = surface(loaded.overlays, identifier)
-        np.testing.assert_allclose(made.GetBounds(), wanted.GetBounds(), atol=1e-3)
-        assert made.GetNumberOfPoints() == wanted.GetNumberOfPoints()
+        np.testing.assert_allclose(made.GetBounds(), target.GetBounds(), atol=1e-3)
+        assert made.GetNumberOfPoints() == target.GetNumberOfPoints()
 
 
 def test_surfaces_of_a_replaced_prediction_are_made_anew(context, a_job, shown):

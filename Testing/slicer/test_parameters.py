@@ -110,11 +110,11 @@ class TestTheScene:
         context.scene.SetURL(path)
         context.scene.Commit(path)
         other = slicer.vtkMRMLScene()
-        mine = Parameters(other)
-        mine.set_text("name", "mine")
+        own = Parameters(other)
+        own.set_text("name", "mine")
         other.SetURL(path)
         other.Import()
-        assert mine.text("name") == "saved"
+        assert own.text("name") == "saved"
         assert other.GetNumberOfNodesByClass("vtkMRMLScriptedModuleNode") == 1
 
     def test_after_the_scene_was_closed_everything_is_as_at_first(self, parameters, context):

@@ -54,9 +54,9 @@ def folder(awkward_path):
 def a_program_starts_a_training_and_exits(folder: Path, engine: str) -> None:
     module_folder = HERE.parents[1] / "CoraNetSlicer"
     command = [sys.executable, "-c", PARENT, str(module_folder), str(HERE), str(folder), engine]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE_S, check=False)
-    assert done.returncode == 0, done.stderr
-    assert start_time(int(done.stdout)) is None
+    process = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE_S, check=False)
+    assert process.returncode == 0, process.stderr
+    assert start_time(int(process.stdout)) is None
 
 
 def check_that_another_logic_takes_over(context, folder: Path, runner=None) -> None:

@@ -63,7 +63,7 @@ def free_paint(a_result, identifier, mask):
 
 class TestBegin:
     def test_the_editor_is_ready(self, context, review, a_result):
-        number = next(one.number for one in review.regions.regions if one.label_values == (TUMOR,))
+        number = next(region.number for region in review.regions.regions if region.label_values == (TUMOR,))
         editor = review.begin_edit(number)
         assert editor is context.scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
         assert editor.GetSegmentationNode() is a_result.segmentation
@@ -181,15 +181,15 @@ class TestEnd:
     def test_surfaces_of_unchanged_segments_are_kept(self, review, a_result, paint):
         make_surfaces(a_result.segmentation, a_result.overlays)
         surfaces = [
-            a_result.segmentation.GetSegmentation().GetSegment(one).GetRepresentation("Closed surface")
-            for one in (PANCREAS_ID, TUMOR_ID)
+            a_result.segmentation.GetSegmentation().GetSegment(segment).GetRepresentation("Closed surface")
+            for segment in (PANCREAS_ID, TUMOR_ID)
         ]
         editor = review.begin_edit(1)
         paint(editor, PANCREAS_ID, everywhere())
         review.end_edit(accept=False)
         assert [
-            a_result.segmentation.GetSegmentation().GetSegment(one).GetRepresentation("Closed surface")
-            for one in (PANCREAS_ID, TUMOR_ID)
+            a_result.segmentation.GetSegmentation().GetSegment(segment).GetRepresentation("Closed surface")
+            for segment in (PANCREAS_ID, TUMOR_ID)
         ] == surfaces
 
     def test_the_settings_of_the_editor_come_back(self, context, review):

@@ -47,7 +47,7 @@ class TestDeciding:
         np.testing.assert_array_equal(labels_of(a_result), expected)
 
     def test_a_region_between_two_classes_exchanges_them(self, review, a_result, region_map):
-        number = next(one.number for one in review.regions.regions if one.label_values == (PANCREAS, TUMOR))
+        number = next(region.number for region in review.regions.regions if region.label_values == (PANCREAS, TUMOR))
         assert structure_text(review.regions.region(number), review.loaded.labels) == "Pancreas or Tumor"
         review.decide(number, Choice.CONSERVATIVE)
         assert set(np.unique(labels_of(a_result)[region_map == number])) <= {TUMOR, PANCREAS}
@@ -99,7 +99,7 @@ class TestDeciding:
         review.decide(1, Choice.KEEP)
         segment = a_result.segmentation.GetSegmentation().GetSegment(f"segmentation-{TUMOR}")
         segment.AddRepresentation("Binary labelmap", slicer.vtkOrientedImageData())
-        region = next(one for one in review.regions.regions if one.radical == TUMOR)
+        region = next(region for region in review.regions.regions if region.radical == TUMOR)
         review.decide(region.number, Choice.RADICAL)
         expected = (region_map == region.number) & (HEADS["radical"] == TUMOR)
         np.testing.assert_array_equal(labels_of(a_result) == TUMOR, expected)
@@ -107,16 +107,16 @@ class TestDeciding:
     def test_a_segment_of_a_person_in_the_same_layer_stays_where_no_class_comes(self, review, a_result, region_map):
         segmentation = a_result.segmentation.GetSegmentation()
         layer = segmentation.GetSegment(f"segmentation-{TUMOR}").GetRepresentation("Binary labelmap")
-        mine = slicer.vtkSegment()
-        mine.SetName("Cyst")
-        mine.SetLabelValue(9)
-        mine.AddRepresentation("Binary labelmap", layer)
-        segmentation.AddSegment(mine, "cyst")
+        own = slicer.vtkSegment()
+        own.SetName("Cyst")
+        own.SetLabelValue(9)
+        own.AddRepresentation("Binary labelmap", layer)
+        segmentation.AddSegment(own, "cyst")
         layers = SegmentLayers(a_result.segmentation, a_result.volume)
-        number = next(one.number for one in review.regions.regions if one.conservative == 0)
+        number = next(region.number for region in review.regions.regions if region.conservative == 0)
         box = review.voxels(number).box
         everywhere = np.ones(int(box.mask.sum()), bool)
-        layers.write(box, {"cyst": everywhere, **{one: ~everywhere for one in CLASSES}})
+        layers.write(box, {"cyst": everywhere, **{identifier: ~everywhere for identifier in CLASSES}})
         review.decide(number, Choice.CONSERVATIVE)
         assert layers.read(box)["cyst"].all()
         review.decide(number, Choice.RADICAL)
@@ -127,7 +127,7 @@ class TestDeciding:
     def test_a_deleted_class_is_named(self, review, a_result):
         review.decide(1, Choice.KEEP)
         a_result.segmentation.GetSegmentation().RemoveSegment(f"segmentation-{TUMOR}")
-        number = next(one.number for one in review.regions.regions if one.radical == TUMOR)
+        number = next(region.number for region in review.regions.regions if region.radical == TUMOR)
         with pytest.raises(DataError, match=f"the segment 'segmentation-{TUMOR}' .* was deleted"):
             review.decide(number, Choice.RADICAL)
 
@@ -155,14 +155,16 @@ class TestUndo:
     def test_slices_draw_in_the_order_of_before(self, review, a_result):
         # Of another labelmap, slice views would make another actor, over those that lay over it.
         segmentation = a_result.segmentation.GetSegmentation()
-        ids = [f"segmentation-{one.value}" for one in a_result.labels]
-        before = [segmentation.GetSegment(one).GetRepresentation("Binary labelmap") for one in ids]
-        times = [one.GetPointData().GetScalars().GetMTime() for one in before]
+        ids = [f"segmentation-{label.value}" for label in a_result.labels]
+        before = [segmentation.GetSegment(identifier).GetRepresentation("Binary labelmap") for identifier in ids]
+        times = [labelmap.GetPointData().GetScalars().GetMTime() for labelmap in before]
         for region in review.regions.regions:
             review.decide(region.number, "radical")
-        after = [segmentation.GetSegment(one).GetRepresentation("Binary labelmap") for one in ids]
-        assert all(one is other for one, other in zip(before, after, strict=True))
-        assert all(one.GetPointData().GetScalars().GetMTime() > time for one, time in zip(after, times, strict=True))
+        after = [segmentation.GetSegment(identifier).GetRepresentation("Binary labelmap") for identifier in ids]
+        assert all(first is second for first, second in zip(before, after, strict=True))
+        assert all(
+            labelmap.GetPointData().GetScalars().GetMTime() > time for labelmap, time in zip(after, times, strict=True)
+        )
 
     def test_surfaces_of_before_are_drawn_until_they_are_made_anew_where_somebody_does_so(self, review, a_result):
         from CoraNetSlicerLib.review.overlays import make_surfaces
@@ -177,11 +179,11 @@ class TestUndo:
             review.decide(region.number, "radical")
             review.show(region.number)
             assert has_surface(review.outline.node, "region"), "the next region has its surface in 3D"
-        ids = [f"segmentation-{one.value}" for one in a_result.labels]
-        assert all(has_surface(a_result.segmentation, one) for one in ids)
-        assert any(lost_surface(a_result.segmentation, one) for one in ids)
+        ids = [f"segmentation-{label.value}" for label in a_result.labels]
+        assert all(has_surface(a_result.segmentation, identifier) for identifier in ids)
+        assert any(lost_surface(a_result.segmentation, identifier) for identifier in ids)
         make_surfaces(a_result.segmentation, a_result.overlays)
-        assert all(is_surface_made(a_result.segmentation, one) for one in ids)
+        assert all(is_surface_made(a_result.segmentation, identifier) for identifier in ids)
         review.outline.clear()
 
     def test_random_decisions_and_undos_touch_nothing_outside_and_come_all_the_way_back(
@@ -190,7 +192,7 @@ class TestUndo:
         random = np.random.default_rng(11)
         before = labels_of(a_result)
         states = [(before, dict(review.review.decisions))]
-        numbers = [one.number for one in review.regions.regions]
+        numbers = [region.number for region in review.regions.regions]
         for _ in range(60):
             here = labels_of(a_result)
             if random.random() < 0.3 and len(states) > 1:
@@ -233,19 +235,19 @@ class TestUndo:
 class TestSurfaces:
     def test_only_those_of_changed_segments_go_and_who_looks_is_told(self, review, a_result):
         make_surfaces(a_result.segmentation, a_result.overlays)
-        told = []
+        received = []
         segmentation = a_result.segmentation.GetSegmentation()
-        segmentation.AddObserver(slicer.vtkSegmentation.SourceRepresentationModified, lambda *_: told.append(1))
-        number = next(one.number for one in review.regions.regions if one.label_values == (TUMOR,))
+        segmentation.AddObserver(slicer.vtkSegmentation.SourceRepresentationModified, lambda *_: received.append(1))
+        number = next(region.number for region in review.regions.regions if region.label_values == (TUMOR,))
         review.decide(number, Choice.RADICAL)
         assert lost_surface(a_result.segmentation, f"segmentation-{TUMOR}")
         assert has_surface(a_result.segmentation, f"segmentation-{PANCREAS}")
-        assert len(told) == 1
+        assert len(received) == 1
 
     def test_a_decision_that_changes_nothing_tells_nothing(self, review, a_result):
         make_surfaces(a_result.segmentation, a_result.overlays)
         review.decide(1, Choice.KEEP)
-        assert all(has_surface(a_result.segmentation, one) for one in CLASSES)
+        assert all(has_surface(a_result.segmentation, identifier) for identifier in CLASSES)
 
     def test_the_node_is_to_be_saved(self, context, review, a_result, tmp_path):
         storage = slicer.vtkMRMLSegmentationStorageNode()
@@ -261,7 +263,7 @@ class TestLookingAtIt:
     def test_progress_in_words(self, review):
         total = len(review.regions.regions)
         assert review.progress == f"0 of {total} reviewed, 0 % of the uncertain volume cleared"
-        share = review.regions.region(1).volume_ml / sum(one.volume_ml for one in review.regions.regions)
+        share = review.regions.region(1).volume_ml / sum(region.volume_ml for region in review.regions.regions)
         review.decide(1, Choice.RADICAL)
         assert review.progress == f"1 of {total} reviewed, {round(100 * share)} % of the uncertain volume cleared"
 
@@ -273,11 +275,11 @@ class TestLookingAtIt:
         assert review.next_open() is None
 
     def test_who_is_connected_is_told(self, review):
-        told = []
-        review.changed.connect(lambda: told.append(review.progress))
+        received = []
+        review.changed.connect(lambda: received.append(review.progress))
         review.decide(1, Choice.KEEP)
         review.undo()
-        assert len(told) == 2
+        assert len(received) == 2
 
 
 class TestFiles:

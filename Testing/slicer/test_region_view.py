@@ -66,8 +66,8 @@ class TestPlace:
         corners = review.place(2).corners_ras_mm * (-1, -1, 1)
         inside = [image.TransformPhysicalPointToContinuousIndex([float(x) for x in corner]) for corner in corners]
         expected = [(first - 0.5, last + 0.5) for first, last in region.bounds_ijk]
-        np.testing.assert_allclose(np.min(inside, axis=0), [one[0] for one in expected], atol=1e-3)
-        np.testing.assert_allclose(np.max(inside, axis=0), [one[1] for one in expected], atol=1e-3)
+        np.testing.assert_allclose(np.min(inside, axis=0), [limits[0] for limits in expected], atol=1e-3)
+        np.testing.assert_allclose(np.max(inside, axis=0), [limits[1] for limits in expected], atol=1e-3)
 
     def test_follows_a_transform_above_the_volume(self, context, review, a_result):
         before = np.array([*review.place(1).center_ras_mm, 1.0])
@@ -115,7 +115,7 @@ class TestSlices:
         )
 
     def test_a_large_one_fills_a_third(self, review, a_result, a_slice_node):
-        a_result.volume.SetSpacing(*(10 * one for one in a_result.volume.GetSpacing()))
+        a_result.volume.SetSpacing(*(10 * step for step in a_result.volume.GetSpacing()))
         place = region_place(review.regions.region(1), a_result.volume)
         node = a_slice_node(pixels=(300, 300))
         show_in_slices(place, [node])

@@ -119,11 +119,11 @@ class TestSteps:
     def test_nothing_half_made_is_drawn(self, context, files, its_volume, again):
         if again:
             load_prediction(context, files, its_volume)
-        loading, seen = ResultLoading(context, files, its_volume), []
+        loading, received = ResultLoading(context, files, its_volume), []
         for step in loading.steps():
-            nodes = [one for one in nodes_of_class(context.scene, "vtkMRMLSegmentationNode") if not is_filled(one)]
-            seen += [(step, one.GetName()) for one in nodes if one.GetDisplayNode().GetVisibility()]
-        assert seen == []
+            nodes = [node for node in nodes_of_class(context.scene, "vtkMRMLSegmentationNode") if not is_filled(node)]
+            received += [(step, node.GetName()) for node in nodes if node.GetDisplayNode().GetVisibility()]
+        assert received == []
         displays = [node.GetDisplayNode() for node in (loading.loaded.segmentation, loading.loaded.overlays)]
         assert not any(display.GetVisibility() for display in displays), "another one may be looked at"
         show_alone(loading.loaded, [loading.loaded])
@@ -180,24 +180,24 @@ class TestSurfaces:
     @pytest.mark.parametrize("identifier", [*SEGMENTS, *OVERLAYS, UNCERTAIN_SEGMENT])
     def test_it_lies_where_slicers_own_lies(self, context, files, its_volume, loaded, identifier):
         node = loaded.segmentation if identifier in SEGMENTS else loaded.overlays
-        ours = points(surface(node, identifier))
+        own = points(surface(node, identifier))
         for each in (loaded.segmentation, loaded.overlays):
             each.GetSegmentation().RemoveRepresentation(SURFACE)
         make_surfaces(loaded.segmentation, loaded.overlays)
-        theirs = points(surface(node, identifier))
-        assert len(ours) == len(theirs)
+        other = points(surface(node, identifier))
+        assert len(own) == len(other)
         # In either order: nearest neighbours, in mm.
-        distances = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
+        distances = np.linalg.norm(own[:, None] - other[None], axis=2)
         assert max(distances.min(axis=0).max(), distances.min(axis=1).max()) < 0.12 * min(SPACING_MM)
 
     def test_polygons_and_normals_turn_as_slicers_do(self, loaded):
-        ours = surface(loaded.segmentation, SEGMENTS[0])
-        cell = ours.GetCell(0)
+        own = surface(loaded.segmentation, SEGMENTS[0])
+        cell = own.GetCell(0)
         a, b, c = (np.array(cell.GetPoints().GetPoint(index)) for index in range(3))
-        normal = ours.GetPointData().GetNormals().GetTuple(cell.GetPointId(0))
+        normal = own.GetPointData().GetNormals().GetTuple(cell.GetPointId(0))
         assert np.dot(np.cross(b - a, c - a), normal) > 0
-        outwards = points(ours) - points(ours).mean(axis=0)
-        normals = vtk_to_numpy(ours.GetPointData().GetNormals())
+        outwards = points(own) - points(own).mean(axis=0)
+        normals = vtk_to_numpy(own.GetPointData().GetNormals())
         assert (np.sum(outwards * normals, axis=1) > 0).mean() > 0.9
 
     def test_showing_makes_none_anew(self, context, loaded):

@@ -38,10 +38,10 @@ class TestWorklist:
         table = review.worklist
         regions = review.regions.regions
         assert [table.GetTable().GetColumn(index).GetName() for index in range(6)] == list(COLUMNS)
-        assert column(table, "number") == [str(one.number) for one in regions]
-        assert column(table, "structure") == [structure_text(one, review.loaded.labels) for one in regions]
+        assert column(table, "number") == [str(region.number) for region in regions]
+        assert column(table, "structure") == [structure_text(region, review.loaded.labels) for region in regions]
         volumes = [float(text) for text in column(table, "mL")]
-        assert volumes == pytest.approx([one.volume_ml for one in regions], abs=1e-4)
+        assert volumes == pytest.approx([region.volume_ml for region in regions], abs=1e-4)
         assert set(column(table, "status")) == {"open"} and set(column(table, "author")) == {""}
 
     def test_follows_decisions(self, review):

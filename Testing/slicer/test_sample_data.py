@@ -82,7 +82,7 @@ def a_python(tmp_path, code: str) -> Interpreter:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stands in for Python by a script")
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "message"),
     [
         (
             "import sys; sys.stderr.write('the package scipy is missing\\n'); sys.exit(8)",
@@ -91,8 +91,8 @@ def a_python(tmp_path, code: str) -> Interpreter:
         ("import sys; sys.exit(3)", "code 3"),
     ],
 )
-def test_why_it_could_not_be_made_is_said(tmp_path, context, code, words):
-    with pytest.raises(DataError, match=words):
+def test_why_it_could_not_be_made_is_said(tmp_path, context, code, message):
+    with pytest.raises(DataError, match=message):
         load_phantom(context, a_python(tmp_path, code), 1, 0)
     assert context.scene.GetNumberOfNodesByClass("vtkMRMLVolumeNode") == 0
 

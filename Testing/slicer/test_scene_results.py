@@ -192,13 +192,13 @@ class TestDicomSeries:
         folder = tmp_path / "series ä"
         folder.mkdir()
         for number, name in enumerate(("c", "e", "a", "f", "b", "d")):
-            one = image[:, :, number : number + 1] + number
+            dicom_slice = image[:, :, number : number + 1] + number
             for tag, value in (("0020|000e", "1.2.826.0.1.3680043.2.1125.1"), ("0008|0060", "MR")):
-                one.SetMetaData(tag, value)
+                dicom_slice.SetMetaData(tag, value)
             writer = sitk.ImageFileWriter()
             writer.KeepOriginalImageUIDOn()
             writer.SetFileName(str(folder / f"{name}.dcm"))
-            writer.Execute(one)
+            writer.Execute(dicom_slice)
         return folder, image
 
     def test_lies_where_its_slices_say(self, context, a_job, a_series):

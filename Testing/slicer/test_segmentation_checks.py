@@ -51,7 +51,7 @@ class TestSegmentations:
 
     def test_a_segment_that_hardly_any_case_has(self, cases):
         truth(cases, "L2").GetSegmentation().AddEmptySegment("vessel", "Vessel")
-        errors = [one for one in found(cases) if one[1] == "error"]
+        errors = [finding for finding in found(cases) if finding[1] == "error"]
         assert errors == [("L2", "error", "segment names")]
         assert "'L2 truth' has the segment 'Vessel', which most of the 4 cases do not" in cases.reason_not_trainable
         cases.set_learned("Vessel", False)

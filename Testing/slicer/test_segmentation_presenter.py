@@ -49,17 +49,17 @@ def slow_logic(context, tmp_path):
 
 @pytest.fixture
 def make_presenter(context, application):
-    made = []
+    created = []
 
     def make(logic):
         presenter = SegmentationPresenter(logic, ReadyEnvironment(), Parameters(context.scene), application)
         presenter.results = []
         presenter.loaded.connect(presenter.results.append)
-        made.append(presenter)
+        created.append(presenter)
         return presenter
 
     yield make
-    for presenter in made:
+    for presenter in created:
         presenter.close()
 
 
@@ -199,27 +199,27 @@ class TestSource:
         assert "there is no folder" in again.input_error
 
     def test_volumes_that_come_and_go_are_told_and_many_at_once(self, presenter, context, application):
-        told = []
-        presenter.changed.connect(lambda: told.append([tick.name for tick in presenter.source.ticks]))
+        received = []
+        presenter.changed.connect(lambda: received.append([tick.name for tick in presenter.source.ticks]))
         first, second = a_scan(context, "first"), a_scan(context, "second")
         application.run()
-        assert told == [["first", "second"]]
+        assert received == [["first", "second"]]
         context.scene.RemoveNode(first)
         second.SetName("renamed")
         application.run()
-        assert told[-1] == ["renamed"] and len(told) == 2
+        assert received[-1] == ["renamed"] and len(received) == 2
         presenter.close()
         a_scan(context, "later")
         application.run()
-        assert len(told) == 2
+        assert len(received) == 2
 
 
 class TestOneVolume:
     def test_is_segmented_and_its_result_shown(self, presenter, context, application, logic):
         volume = a_scan(context)
-        told = {"started": [], "ended": []}
-        presenter.started.connect(told["started"].append)
-        presenter.ended.connect(told["ended"].append)
+        received = {"started": [], "ended": []}
+        presenter.started.connect(received["started"].append)
+        presenter.ended.connect(received["ended"].append)
         presenter.source.set_volume(volume)
         start(presenter, application)
         assert presenter.is_running and 0 <= presenter.progress < 1
@@ -228,7 +228,7 @@ class TestOneVolume:
         (loaded,) = presenter.results
         assert loaded.volume is volume and loaded.segmentation.GetSegmentation().GetNumberOfSegments() == 1
         assert loaded.segmentation.GetDisplayNode().GetSegmentVisibility3D("segmentation-1")
-        assert told == {"started": [presenter.handle], "ended": [presenter.handle]}
+        assert received == {"started": [presenter.handle], "ended": [presenter.handle]}
         assert states(presenter) == [CaseState.DONE] and presenter.rows[0].action == "show"
         assert (presenter.rows[0].case, presenter.rows[0].name) == ("Patient_1", volume.GetName())
         chosen = []
@@ -279,17 +279,17 @@ class TestOneVolume:
 
 class TestWriting:
     def test_the_images_are_written_one_by_one_and_it_says_so(self, presenter, context, application):
-        told = []
-        presenter.changed.connect(lambda: told.append(presenter.status))
+        received = []
+        presenter.changed.connect(lambda: received.append(presenter.status))
         presenter.source.set_kind("volumes")
         for name in ("A", "B"):
             presenter.source.set_ticked(a_scan(context, name), True)
         presenter.start()
         assert presenter.is_running and presenter.handle is None and presenter.reason_not_startable
-        start_of_it = len(told)
+        start_of_it = len(received)
         while presenter._writing.is_busy:
             application.run(0)
-        assert [text for text in told[start_of_it:] if "image " in text] == [
+        assert [text for text in received[start_of_it:] if "image " in text] == [
             "Writing image 1 of 2 ...", "Writing image 2 of 2 ...",
         ]  # fmt: skip
         finish(presenter, application)
@@ -350,11 +350,11 @@ class TestResuming:
         presenter._environment.reason_not_ready = "PyTorch is missing."
         assert presenter.reason_not_resumable == "PyTorch is missing."
         presenter._environment.reason_not_ready = ""
-        begun = []
-        presenter.started.connect(begun.append)
+        started = []
+        presenter.started.connect(started.append)
         logic.runner = a_runner()
         presenter.resume()
-        assert presenter.is_running and begun == [presenter.handle]
+        assert presenter.is_running and started == [presenter.handle]
         finish(presenter, application)
         assert states(presenter) == [CaseState.DONE, CaseState.DONE] and len(presenter.results) == 2
         assert presenter.reason_not_resumable == "The segmentation is finished."

@@ -68,7 +68,7 @@ def test_shift_and_wheel_say_where_and_how_far_and_slicer_does_not_hear_of_it(ge
     gestures.set_active(True)
     view.turn(FORWARD)
     view.turn(BACKWARD, control=True)
-    assert [(one.step, one.with_control) for one in turns] == [(1, False), (-1, True)]
+    assert [(turn.step, turn.with_control) for turn in turns] == [(1, False), (-1, True)]
     # A quarter of the field of view right of the middle.
     assert turns[0].point_ras_mm == pytest.approx((25.0, 0.0, 0.0), abs=0.6)
     assert view.heard_by_slicer == []
@@ -78,7 +78,7 @@ def test_shift_and_wheel_say_where_and_how_far_and_slicer_does_not_hear_of_it(ge
 def test_macos_turns_the_wheel_sideways_while_shift_is_held(gestures, view, turns, event, step):
     gestures.set_active(True)
     view.turn(event)
-    assert [one.step for one in turns] == [step] and view.heard_by_slicer == []
+    assert [turn.step for turn in turns] == [step] and view.heard_by_slicer == []
 
 
 @pytest.mark.parametrize("control", [False, True])
@@ -110,6 +110,6 @@ def test_views_of_another_layout_are_heard_too(context, gestures, application, v
     application.views = [view, View(context, "Green")]
     layout.SetViewArrangement(layout.SlicerLayoutOneUpGreenSliceView)
     application.run()
-    for one in application.views:
-        one.turn(FORWARD)
+    for view in application.views:
+        view.turn(FORWARD)
     assert len(turns) == 2 and isinstance(turns[1], WheelTurn), "each view once"

@@ -34,13 +34,13 @@ def loaded(context, tmp_path):
 
 
 @pytest.fixture
-def told():
+def received():
     return []
 
 
 @pytest.fixture
-def surfaces(application, told):
-    surfaces = SlideSurfaces(application, lambda: told.append(1))
+def surfaces(application, received):
+    surfaces = SlideSurfaces(application, lambda: received.append(1))
     yield surfaces
     surfaces.close()
 
@@ -105,15 +105,15 @@ def test_there_and_back_is_where_it_was(loaded, application, surfaces):
     assert away.min(axis=0).max() < 0.7
 
 
-def test_it_is_told_before_a_surface_is_others(loaded, application, surfaces, told):
+def test_it_is_told_before_a_surface_is_others(loaded, application, surfaces, received):
     surfaces.follow(loaded, IDS, BOX)
-    assert told == []
+    assert received == []
     application.run()
-    assert told
+    assert received
 
 
 @pytest.mark.parametrize("change", ["not in 3D", "no such segment", "stopped"])
-def test_what_nobody_sees_does_not_follow(loaded, application, surfaces, told, change):
+def test_what_nobody_sees_does_not_follow(loaded, application, surfaces, received, change):
     before = surface_of_segment(loaded.segmentation, IDS[0])
     if change == "not in 3D":
         Appearance(loaded, RESULT).set_visible_3d(False)
@@ -121,4 +121,4 @@ def test_what_nobody_sees_does_not_follow(loaded, application, surfaces, told, c
     if change == "stopped":
         surfaces.stop()
     application.run()
-    assert told == [] and surface_of_segment(loaded.segmentation, IDS[0]) is before
+    assert received == [] and surface_of_segment(loaded.segmentation, IDS[0]) is before

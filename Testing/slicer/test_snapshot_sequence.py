@@ -141,13 +141,13 @@ def test_new_snapshots_are_followed_only_by_whom_is_at_the_end(context, a_job, t
 
 
 def test_only_what_is_not_there_yet_is_missing(context, a_job, take):
-    told = [take(20, 8), take(40, 4)]
-    SnapshotSequence(context, a_job).add(told[0])
+    snapshots = [take(20, 8), take(40, 4)]
+    SnapshotSequence(context, a_job).add(snapshots[0])
     # Another object, as after a restart with a saved scene.
     again = SnapshotSequence(context, a_job)
-    assert again.missing(told) == [told[1]]
-    again.add(told[1])
-    assert again.missing([*told, told[0]]) == [] and again.steps == (20, 40)
+    assert again.missing(snapshots) == [snapshots[1]]
+    again.add(snapshots[1])
+    assert again.missing([*snapshots, snapshots[0]]) == [] and again.steps == (20, 40)
     assert context.scene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 1
 
 

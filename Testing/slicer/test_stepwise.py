@@ -120,7 +120,7 @@ def test_other_work_takes_the_place_of_what_is_not_done(worker, application):
     worker.work.begin(worker.steps("b", 1))
     application.run()
     assert worker.told == [""]
-    assert [one for one in worker.done if one.startswith("b")] == ["b0", "b closed"]
+    assert [step for step in worker.done if step.startswith("b")] == ["b0", "b closed"]
     assert "a2" not in worker.done
 
 

@@ -41,7 +41,7 @@ def coloring(context, application, loaded):
 def index_of(volume, point) -> list[int]:
     matrix = vtkMatrix4x4()
     volume.GetRASToIJKMatrix(matrix)
-    return [round(one) for one in matrix.MultiplyPoint((*point, 1.0))[:3]]
+    return [round(index) for index in matrix.MultiplyPoint((*point, 1.0))[:3]]
 
 
 def models(context) -> list:
@@ -60,7 +60,7 @@ def test_a_model_lies_on_each_surface_a_hair_outside(context, loaded, coloring):
     assert len(visible(context)) == 2
     for node, identifier in zip(models(context), RESULT, strict=True):
         surface = surface_of_segment(loaded.segmentation, identifier)
-        outer, inner = (vtk_to_numpy(one.GetPoints().GetData()) for one in (node.GetPolyData(), surface))
+        outer, inner = (vtk_to_numpy(mesh.GetPoints().GetData()) for mesh in (node.GetPolyData(), surface))
         normals = vtk_to_numpy(surface.GetPointData().GetNormals())
         np.testing.assert_allclose(np.sum((outer - inner) * normals, axis=1), 0.05 * 0.7, rtol=0.01)
 
@@ -68,13 +68,16 @@ def test_a_model_lies_on_each_surface_a_hair_outside(context, loaded, coloring):
 def test_what_is_saved_of_the_surface_is_as_it_was(loaded, coloring):
     display = loaded.segmentation.GetDisplayNode()
     assert (display.GetVisibility(), display.GetVisibility3D(), display.GetOpacity3D()) == (1, 1, 1.0)
-    assert all(display.GetSegmentVisibility3D(one) and display.GetSegmentOpacity3D(one) == 1.0 for one in RESULT)
+    assert all(
+        display.GetSegmentVisibility3D(identifier) and display.GetSegmentOpacity3D(identifier) == 1.0
+        for identifier in RESULT
+    )
 
 
 def test_a_model_is_offered_nowhere_and_not_saved(context, coloring):
     for node in models(context):
-        for one in (node, node.GetDisplayNode()):
-            assert one.GetHideFromEditors() and not one.GetSaveWithScene()
+        for hidden in (node, node.GetDisplayNode()):
+            assert hidden.GetHideFromEditors() and not hidden.GetSaveWithScene()
 
 
 def test_colors_are_drawn_as_they_are(context, coloring):
@@ -156,7 +159,7 @@ def test_what_is_right_is_not_made_again(context, application, loaded, coloring)
     before = [node.GetPolyData() for node in models(context)]
     coloring.refresh()
     application.run()
-    assert all(node.GetPolyData() is one for node, one in zip(models(context), before, strict=True))
+    assert all(node.GetPolyData() is mesh for node, mesh in zip(models(context), before, strict=True))
 
 
 @pytest.mark.parametrize("change", ["color", "caution"])

@@ -31,9 +31,9 @@ def test_reviewed_regions_improve_a_model(context, awkward_path):
     improved = logic.improve(training, [case], {"training.self_training_steps": 5, "training.pretraining_steps": 5})
     assert improved.wait(PATIENCE_S) is JobStatus.FINISHED, improved.message
 
-    cases = {one.role: one for one in improved.job.read_datalist().cases if one.role is not Role.TRAINING}
-    partial = [one for one in improved.job.read_datalist().cases if one.is_partial]
-    assert [one.id for one in partial] == [unlabeled[0].GetName().replace(" ", "_")]
+    cases = {case.role: case for case in improved.job.read_datalist().cases if case.role is not Role.TRAINING}
+    partial = [case for case in improved.job.read_datalist().cases if case.is_partial]
+    assert [case.id for case in partial] == [unlabeled[0].GetName().replace(" ", "_")]
     assert cases[Role.UNLABELED].id == unlabeled[1].GetName().replace(" ", "_")
     card = ModelCard.read(improved.folder)
     assert card.reviewed_regions == reviewed and len(card.history) == 1

@@ -52,24 +52,24 @@ def nodes(context, make_labeled_case):
 
 @pytest.fixture
 def estimate_with(context, tmp_path, application):
-    made = []
+    created = []
 
     def make(behaviour: str = "", **settings: str) -> TimeEstimate:
         logic = CoraNetLogic(context, fake_runner(behaviour, **settings), jobsFolder=tmp_path / "jobs")
-        made.append(TimeEstimate(logic, application))
-        return made[-1]
+        created.append(TimeEstimate(logic, application))
+        return created[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for estimate in created:
+        estimate.close()
 
 
 def test_the_engine_plans_in_a_folder_that_is_removed(estimate_with, application, nodes, config, tmp_path):
     estimate = estimate_with()
-    told = []
-    estimate.changed.connect(lambda: told.append(estimate.text))
+    received = []
+    estimate.changed.connect(lambda: received.append(estimate.text))
     estimate.begin(nodes, config)
-    assert estimate.is_running and told[-1] == "Planning ..."
+    assert estimate.is_running and received[-1] == "Planning ..."
     application.do()
     (folder,) = (tmp_path / "jobs" / ".estimate").iterdir()
     job = Job.open(folder)
@@ -84,9 +84,9 @@ def test_the_engine_plans_in_a_folder_that_is_removed(estimate_with, application
         "Each step takes 2 labeled and 2 unlabeled patches of 96 x 96 x 96 voxels."
     )
     assert not estimate.is_running and not (tmp_path / "jobs" / ".estimate").exists()
-    assert any("Writing case 3 of 6" in text for text in told)
+    assert any("Writing case 3 of 6" in text for text in received)
     estimate.forget()
-    assert told[-1] == estimate.text == ""
+    assert received[-1] == estimate.text == ""
 
 
 def test_what_was_measured_stays_true_for_other_steps(estimate_with, application, nodes, config):
@@ -123,14 +123,14 @@ def test_no_job_is_listed_and_no_node_is_left(estimate_with, application, nodes,
     assert context.scene.GetNumberOfNodes() == before
 
 
-@pytest.mark.parametrize(("behaviour", "words"), [("fails", "has no voxel"), ("dies at once", "named 'torch'")])
-def test_why_it_failed_is_said(estimate_with, application, nodes, config, behaviour, words):
+@pytest.mark.parametrize(("behaviour", "message"), [("fails", "has no voxel"), ("dies at once", "named 'torch'")])
+def test_why_it_failed_is_said(estimate_with, application, nodes, config, behaviour, message):
     estimate = estimate_with(behaviour)
     estimate.begin(nodes, config)
     application.do()
     handle = estimate._handle
     wait_until(lambda: handle.poll().is_over)
-    assert estimate.text.startswith("No estimate: ") and words in estimate.text
+    assert estimate.text.startswith("No estimate: ") and message in estimate.text
     assert not estimate.is_running and not handle.folder.exists()
 
 

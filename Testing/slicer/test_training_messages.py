@@ -39,20 +39,20 @@ def test_the_time_that_was_asked_for_stands_beside_the_time_left():
 def test_a_plan_is_told_apart_from_the_other_notes_and_its_last_sentence_may_change():
     plan = [Noted("plan", "works at 1.4 mm."), Noted("plan", "about 40 steps.")]
     assert plan_of(plan) == ("Works at 1.4 mm.", "About 40 steps.")
-    told = [Noted("patch", "two."), *plan, Started(0, 40, "cpu", "0"), Warned("a", "b.")]
-    assert messages_of(told) == (Message("B.", True), Message("Two.", False))
-    told += [Noted("plan", "38 steps."), Started(0, 38, "cpu", "0")]
-    assert plan_of(told) == ("Works at 1.4 mm.", "38 steps.")
+    events = [Noted("patch", "two."), *plan, Started(0, 40, "cpu", "0"), Warned("a", "b.")]
+    assert messages_of(events) == (Message("B.", True), Message("Two.", False))
+    events += [Noted("plan", "38 steps."), Started(0, 38, "cpu", "0")]
+    assert plan_of(events) == ("Works at 1.4 mm.", "38 steps.")
     # Begun anew, it is planned anew.
-    assert plan_of([*told, Noted("plan", "works at 2 mm."), Noted("plan", "50 steps.")])[0] == "Works at 2 mm."
+    assert plan_of([*events, Noted("plan", "works at 2 mm."), Noted("plan", "50 steps.")])[0] == "Works at 2 mm."
 
 
 def test_warnings_come_first_then_notes_the_newest_first_and_each_once():
-    told = [
+    events = [
         Warned("b", "one."),
         Noted("a", "two."),
         Started(0, 1, "cpu", "0"),
         Noted("a", "two."),
         Noted("c", "three."),
     ]
-    assert messages_of(told) == (Message("One.", True), Message("Three.", False), Message("Two.", False))
+    assert messages_of(events) == (Message("One.", True), Message("Three.", False), Message("Two.", False))

@@ -48,20 +48,20 @@ def test_environment_cases_settings_and_name_can_each_be_in_the_way(stage):
 
 
 def test_news_of_environment_cases_and_settings_are_passed_on(stage):
-    told = []
-    stage.presenter.changed.connect(lambda: told.append(1))
+    received = []
+    stage.presenter.changed.connect(lambda: received.append(1))
     for change in (
         stage.environment.changed.send,
         stage.cases.changed.send,
         lambda: stage.presenter.settings.set_text("seed", "3"),
         lambda: stage.presenter.set_name("x"),
     ):
-        before = len(told)
+        before = len(received)
         change()
-        assert len(told) == before + 1
+        assert len(received) == before + 1
     stage.presenter.close()
     stage.cases.changed.send()
-    assert len(told) == 4
+    assert len(received) == 4
 
 
 def test_the_name_is_a_proposal_until_a_person_types_one(stage, tmp_path):
@@ -79,21 +79,21 @@ def test_the_name_is_a_proposal_until_a_person_types_one(stage, tmp_path):
 
 
 def test_a_training_is_written_in_pieces_started_and_watched_to_its_end(stage):
-    presenter, told = stage.presenter, []
-    presenter.changed.connect(lambda: told.append((presenter.status, presenter.progress)))
+    presenter, received = stage.presenter, []
+    presenter.changed.connect(lambda: received.append((presenter.status, presenter.progress)))
     presenter.set_name("mine")
     presenter.start()
     assert presenter.handle is None and "Writing the files of 'mine'" in presenter.status
     assert "running" in presenter.reason_not_startable and presenter.reason_not_stoppable == ""
     stage.application.do()
-    assert any(status == "Writing case 4 of 4 ..." for status, _ in told)
+    assert any(status == "Writing case 4 of 4 ..." for status, _ in received)
     assert stage.signals == ["started"] and presenter.handle.job.read_config() == presenter.settings.config()
     assert "running" in presenter.reason_not_startable and presenter.reason_not_resumable == "The training is running."
     # Not the name of the next one.
     assert presenter.name == "mine" and presenter.name_error == ""
     stage.poll_until_over()
     assert stage.signals == ["started", "ended"]
-    assert presenter.progress == 1 and told[-1][1] == 1
+    assert presenter.progress == 1 and received[-1][1] == 1
     assert presenter.status == (
         "mine: Finished: learned nothing in 5 steps: größer als 0. The model can be chosen under Segment."
     )
@@ -215,7 +215,7 @@ def test_a_crashed_training_shows_the_end_of_its_log(stage_with, some_cases):
 
 
 @pytest.mark.parametrize(
-    ("events", "share", "words"),
+    ("events", "share", "message"),
     [
         ([Started(0, 10, "cpu", "0"), Progress("self-training", 4, 10, 60.0), Cancelled(4)], 0.4, "after step 4."),
         (
@@ -229,11 +229,11 @@ def test_a_crashed_training_shows_the_end_of_its_log(stage_with, some_cases):
     ],
     ids=["stopped", "stopped early", "failed", "crashed", "finished"],
 )
-def test_a_training_of_another_day_is_shown_as_it_ended(stage_with, tmp_path, events, share, words):
+def test_a_training_of_another_day_is_shown_as_it_ended(stage_with, tmp_path, events, share, message):
     stage = stage_with()
     job = a_job_of_events(tmp_path / "jobs" / "old", *events)
     stage.presenter.attach(stage.logic.attach(job.folder))
-    assert words in stage.presenter.status and stage.presenter.progress == share
+    assert message in stage.presenter.status and stage.presenter.progress == share
     assert stage.signals == []
 
 

@@ -24,7 +24,7 @@ def settings(parameters):
 
 
 def test_every_setting_of_a_training_has_a_field_with_a_label_and_its_meaning():
-    described = {one.name: one for one in TrainConfig.settings() if one.name not in SEGMENTATION_ONLY}
+    described = {setting.name: setting for setting in TrainConfig.settings() if setting.name not in SEGMENTATION_ONLY}
     assert list(setting_fields()) == list(described)
     for name, field in setting_fields().items():
         meaning = described[name].meaning.partition("null:")[0]
@@ -130,12 +130,12 @@ def test_a_scene_that_remembers_both_has_a_time(parameters):
 
 
 def test_what_is_typed_changes_the_configuration(settings):
-    told = []
-    settings.changed.connect(lambda: told.append(settings.text(STEPS)))
+    received = []
+    settings.changed.connect(lambda: received.append(settings.text(STEPS)))
     settings.set_text(STEPS, "123")
     assert settings.config().training.self_training_steps == 123
     assert settings.overrides == {STEPS: 123} and settings.is_overridden(STEPS)
-    assert told == ["123"]
+    assert received == ["123"]
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_curves_are_drawn_anew_after_the_scene_was_closed(stage_with, some_cases
     context.scene.Clear()
     stage.presenter.restore()
     assert stage.presenter.handle is handle and stage.parameters.text("TrainingFolder") == str(handle.folder)
-    told = stage.presenter.progress
-    wait_until(lambda: handle.poll() and stage.presenter.progress > told)
+    progress = stage.presenter.progress
+    wait_until(lambda: handle.poll() and stage.presenter.progress > progress)
     assert context.scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
     assert context.scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
 

@@ -87,7 +87,7 @@ def a_job_of_events(folder, *events) -> Job:
     # As if that process had ended.
     process = job.read_process()
     identity = {**process, "pid": 2**22 + 1, "started": time.time() - 5}
-    (path,) = [one for one in folder.iterdir() if one.name.startswith("process")]
+    (path,) = [path for path in folder.iterdir() if path.name.startswith("process")]
     path.write_text(str(identity).replace("'", '"'), encoding="utf-8")
     writer = job.open_events()
     for event in events:

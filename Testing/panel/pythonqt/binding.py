@@ -28,7 +28,7 @@ def wrap(value: Any) -> Any:
     if isinstance(value, Shiboken.Object):
         return proxy_of(value)
     if isinstance(value, (list, tuple)):
-        return tuple(wrap(one) for one in value)
+        return tuple(wrap(element) for element in value)
     return value
 
 
@@ -39,7 +39,7 @@ def unwrap(value: Any) -> Any:
     if isinstance(value, WrapperClass):
         return value._cpp
     if isinstance(value, (list, tuple)):
-        return [unwrap(one) for one in value]
+        return [unwrap(element) for element in value]
     return value
 
 
@@ -181,9 +181,9 @@ class Call:
     def __init__(self, name: str, function: Any) -> None:
         self._name, self._function = name, function
 
-    def __call__(self, *given: Any, **keywords: Any) -> Any:
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         no_keywords(self._name, keywords)
-        real = tuple(_callback(one) if self._name == "singleShot" else unwrap(one) for one in given)
+        real = tuple(_callback(argument) if self._name == "singleShot" else unwrap(argument) for argument in arguments)
         returned = call(self._name, self._function, real)
         if isinstance(returned, QFontMetrics):
             raise ValueError(f"Called {self._name}() -> QFontMetrics, return type 'QFontMetrics' is ignored: unknown")
@@ -203,9 +203,9 @@ class StaticWindow:
     def __get__(self, proxy: Any, owner: type) -> Any:
         return self
 
-    def __call__(self, *given: Any, **keywords: Any) -> Any:
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         no_keywords(self._name, keywords)
-        return windows.dialogs.take(self._name, given)
+        return windows.dialogs.take(self._name, arguments)
 
 
 class Execute:
@@ -213,7 +213,7 @@ class Execute:
 
     def __init__(self, cpp_class: type) -> None:
         kinds = ("QMessageBox", "QMenu", "QFileDialog", "QInputDialog", "QColorDialog")
-        self._class_name = next((one.__name__ for one in cpp_class.__mro__ if one.__name__ in kinds), "QDialog")
+        self._class_name = next((base.__name__ for base in cpp_class.__mro__ if base.__name__ in kinds), "QDialog")
 
     def __get__(self, proxy: Any, owner: type) -> Any:
         return lambda *_given: windows.execute(self._class_name, proxy)
@@ -224,7 +224,7 @@ class WrapperClass(type):
 
     def __getattr__(cls, name: str) -> Any:
         cpp_class = cls.__dict__.get("_cpp") or next(
-            (one.__dict__["_cpp"] for one in cls.__mro__ if "_cpp" in one.__dict__), None
+            (base.__dict__["_cpp"] for base in cls.__mro__ if "_cpp" in base.__dict__), None
         )
         value = enum_member(cpp_class, name) if cpp_class is not None and not name.startswith("_") else None
         if value is None:
@@ -235,10 +235,10 @@ class WrapperClass(type):
 class Instance(metaclass=WrapperClass):
     """A stand-in of an object of Qt."""
 
-    def __init__(self, *given: Any, **keywords: Any) -> None:
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
         no_keywords(type(self).__name__, keywords)
         real_class = _shell_class(type(self)) if _is_derived(type(self)) else type(self)._cpp
-        real = call(type(self).__name__, real_class, tuple(unwrap(one) for one in given))
+        real = call(type(self).__name__, real_class, tuple(unwrap(argument) for argument in arguments))
         self.__dict__["_real"] = real
         if _is_derived(type(self)):
             real._shell_proxy = self
@@ -279,7 +279,7 @@ class Instance(metaclass=WrapperClass):
         real = real_of(self, "search in")
         cpp_class = QObject if isinstance(kind, str) else kind._cpp
         found = real.findChildren(cpp_class, name) if name else real.findChildren(cpp_class)
-        return tuple(wrap(one) for one in found if not isinstance(kind, str) or one.inherits(kind))
+        return tuple(wrap(child) for child in found if not isinstance(kind, str) or child.inherits(kind))
 
     def __getattr__(self, name: str) -> Any:
         real = self.__dict__.get("_real")
@@ -307,8 +307,8 @@ class Instance(metaclass=WrapperClass):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Instance):
             return False
-        mine, theirs = self.__dict__.get("_real"), other.__dict__.get("_real")
-        return bool(mine is theirs or (type(mine) is type(theirs) and mine == theirs))
+        own, others = self.__dict__.get("_real"), other.__dict__.get("_real")
+        return bool(own is others or (type(own) is type(others) and own == others))
 
     def __hash__(self) -> int:
         return hash(Shiboken.getCppPointer(self.__dict__["_real"]))
@@ -321,7 +321,7 @@ class Instance(metaclass=WrapperClass):
 def _dynamic_names(real: Any) -> set[str]:
     if not isinstance(real, QObject):
         return set()
-    return {bytes(one.data()).decode() for one in real.dynamicPropertyNames()}
+    return {bytes(name.data()).decode() for name in real.dynamicPropertyNames()}
 
 
 def _is_derived(cls: type) -> bool:
@@ -335,8 +335,8 @@ def _shell_class(python_class: type) -> type:
     """A PySide6 class whose virtual methods call those of a class that was derived in Python."""
     if python_class not in _shell_classes:
         cpp_class = python_class._cpp
-        own = [one for one in python_class.__mro__ if isinstance(one, WrapperClass) and _is_derived(one)]
-        names = {name for one in own if one is not Instance for name in vars(one) if hasattr(cpp_class, name)}
+        own = [base for base in python_class.__mro__ if isinstance(base, WrapperClass) and _is_derived(base)]
+        names = {name for base in own if base is not Instance for name in vars(base) if hasattr(cpp_class, name)}
         overrides = {name: _override(name, cpp_class) for name in names if not name.startswith("__")}
         _shell_classes[python_class] = type(python_class.__name__, (cpp_class,), overrides)
     return _shell_classes[python_class]
@@ -348,7 +348,7 @@ def _override(name: str, cpp_class: type) -> Any:
         if proxy is None:  # while it is being made
             return getattr(cpp_class, name)(real, *given)
         try:
-            result = unwrap(getattr(proxy, name)(*(wrap(one) for one in given)))
+            result = unwrap(getattr(proxy, name)(*(wrap(argument) for argument in given)))
         except Exception:  # noqa: BLE001 - as in a slot
             record_error()
             return getattr(cpp_class, name)(real, *given)

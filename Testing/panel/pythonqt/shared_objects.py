@@ -15,6 +15,6 @@ def keep_alive() -> None:
     """Take references enough for as long as this process lives."""
     if sys.version_info >= (3, 12) or sys.implementation.name != "cpython":
         return
-    for one in (None, True, False):
+    for shared in (None, True, False):
         # The reference count is the first field of an object.
-        ctypes.c_ssize_t.from_address(id(one)).value += _PLENTY
+        ctypes.c_ssize_t.from_address(id(shared)).value += _PLENTY

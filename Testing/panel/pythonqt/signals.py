@@ -32,9 +32,9 @@ def signatures(real: QObject) -> list[tuple[str, str, int]]:
 def _signatures_of(real_class: type, meta: QMetaObject) -> list[tuple[str, str, int]]:
     methods = [meta.method(index) for index in range(meta.methodCount())]
     found = [
-        (bytes(one.name().data()).decode(), bytes(one.methodSignature().data()).decode(), one.parameterCount())
-        for one in methods
-        if one.methodType() == QMetaMethod.MethodType.Signal
+        (bytes(method.name().data()).decode(), bytes(method.methodSignature().data()).decode(), method.parameterCount())
+        for method in methods
+        if method.methodType() == QMetaMethod.MethodType.Signal
     ]
     # Signals of stand-ins carry Python objects; their C++ names are told by the class.
     aliases = getattr(real_class, "SIGNATURES", {})
@@ -45,14 +45,18 @@ def signal_names(real_class: type) -> set[str]:
     """The names of all signals of a class."""
     meta = real_class.staticMetaObject
     methods = (meta.method(index) for index in range(meta.methodCount()))
-    return {bytes(one.name().data()).decode() for one in methods if one.methodType() == QMetaMethod.MethodType.Signal}
+    return {
+        bytes(method.name().data()).decode()
+        for method in methods
+        if method.methodType() == QMetaMethod.MethodType.Signal
+    }
 
 
 def connect(real: QObject, name: str, count: int, receiver: Callable[..., Any], wrap: Callable[[Any], Any]) -> bool:
     """Connect a receiver to a signal of which `count` arguments are sent."""
 
     def send(*sent: Any) -> None:
-        deliver(receiver, (wrap(one) for one in sent))
+        deliver(receiver, (wrap(value) for value in sent))
 
     # PySide6 sends as many arguments as a function names.
     relay = (
@@ -93,9 +97,9 @@ class Signal:
         """Connect; the arguments are those of the first overload, defaults included."""
         if not callable(receiver):
             raise ValueError(f"'{receiver!r}' is not callable")
-        class_names = [one.__name__ for one in type(self._real).__mro__]
-        counts = [_FIRST_OVERLOAD.get((one, self._name)) for one in class_names]
-        count = next((one for one in counts if one is not None), None)
+        class_names = [base.__name__ for base in type(self._real).__mro__]
+        counts = [_FIRST_OVERLOAD.get((name, self._name)) for name in class_names]
+        count = next((count for count in counts if count is not None), None)
         if count is None:
             count = next(count for name, _, count in signatures(self._real) if name == self._name)
         return connect(self._real, self._name, count, receiver, self._wrap)
@@ -106,11 +110,11 @@ class Signal:
 
     def emit(self, *values: Any) -> None:
         """Send it."""
-        sent = tuple(self._unwrap(one) for one in values)
+        sent = tuple(self._unwrap(value) for value in values)
         signal = getattr(self._real, self._name)
         try:
             signal.emit(*sent)
         except TypeError:  # PySide6 takes the overload without default arguments
-            signal[tuple(type(one) for one in sent)].emit(*sent)
+            signal[tuple(type(value) for value in sent)].emit(*sent)
 
     __call__ = emit

@@ -72,8 +72,8 @@ def is_qt_enum(value: Any) -> bool:
 @cache
 def enum_member(cpp_class: type, name: str) -> Any:
     """The enum value of that name in a class or its bases; None if there is none."""
-    for one in cpp_class.__mro__:
-        for kind in vars(one).values():
+    for base in cpp_class.__mro__:
+        for kind in vars(base).values():
             if isinstance(kind, enum.EnumMeta) and name in kind.__members__:
                 return EnumInt(kind.__members__[name])
     return None
@@ -104,17 +104,17 @@ def call(name: str, function: Callable[..., Any], given: tuple[Any, ...]) -> Any
             return function(*candidate)
         except TypeError as error:
             failure = error
-    words = ", ".join(repr(one) for one in given)
-    raise ValueError(f"Could not find matching overload for given arguments: ({words}) of {name}: {failure}")
+    listed = ", ".join(repr(argument) for argument in given)
+    raise ValueError(f"Could not find matching overload for given arguments: ({listed}) of {name}: {failure}")
 
 
 def _candidates(function: Callable[..., Any], given: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
-    yield tuple(one.member() if isinstance(one, EnumInt) else one for one in given)
+    yield tuple(argument.member() if isinstance(argument, EnumInt) else argument for argument in given)
     signatures = get_signature(function) or []
     for signature in signatures if isinstance(signatures, list) else [signatures]:
         kinds = [parameter.annotation for name, parameter in signature.parameters.items() if name != "self"]
         if len(kinds) >= len(given):
-            yield tuple(_cast(one, kind) for one, kind in zip(given, kinds, strict=False))
+            yield tuple(_cast(argument, kind) for argument, kind in zip(given, kinds, strict=False))
 
 
 def _cast(value: Any, kind: Any) -> Any:

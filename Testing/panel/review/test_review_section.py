@@ -50,7 +50,7 @@ class TestWhatIsShown:
         region = presenter.review.regions.region(1)
         assert lines[0].startswith("Region 1: ") and lines[0].endswith("open.")
         value, ml = next(iter(region.changes_ml["radical"].items()))
-        name = next(one.name for one in loaded.labels if one.value == value)
+        name = next(label.name for label in loaded.labels if label.value == value)
         assert lines[2].startswith(f"Radical (2): {'+' if ml > 0 else '-'}{abs(ml):.2f}"[:16]) and name in lines[2]
 
     def test_a_head_sorts_and_next_follows(self, loaded, presenter, ui, process_events):
@@ -136,8 +136,8 @@ class TestDecidingWithKeys:
         ways, write = [], SegmentLayers._write_layer
 
         def written(layers, *given):
-            stack = [one for one in traceback.extract_stack() if "CoraNetSlicerLib" in one.filename]
-            ways.append([(Path(one.filename).parts[-2:], one.name) for one in stack])
+            stack = [frame for frame in traceback.extract_stack() if "CoraNetSlicerLib" in frame.filename]
+            ways.append([(Path(frame.filename).parts[-2:], frame.name) for frame in stack])
             return write(layers, *given)
 
         monkeypatch.setattr(SegmentLayers, "_write_layer", written)
@@ -361,7 +361,7 @@ class TestEditing:
 class TestOverlays:
     def test_the_bounds_narrow_with_each_decision(self, loaded, overlays, ui, window, process_events):
         def width() -> float:
-            return sum(abs(one.radical_ml - one.conservative_ml) for one in overlays.volumes[:2])
+            return sum(abs(volume.radical_ml - volume.conservative_ml) for volume in overlays.volumes[:2])
 
         widths = [width()]
         for _row in range(ui.regionsTable.rowCount):

@@ -301,10 +301,12 @@ def test_surfaces_are_made_when_the_slide_ends(hand, loaded, overlays, context, 
     overlays.set_visible_3d(RESULT, True)
     process_events(until=lambda: not overlays.status)
     ids = [f"segmentation-{label.value}" for label in loaded.labels]
-    assert all(has_surface(loaded.segmentation, one) for one in ids)
+    assert all(has_surface(loaded.segmentation, identifier) for identifier in ids)
     hand.press("+++")
-    assert any(lost_surface(loaded.segmentation, one) for one in ids)
+    assert any(lost_surface(loaded.segmentation, identifier) for identifier in ids)
     overlays._on_rest()
-    assert any(lost_surface(loaded.segmentation, one) for one in ids), "none is made while the wheel turns"
+    assert any(lost_surface(loaded.segmentation, identifier) for identifier in ids), (
+        "none is made while the wheel turns"
+    )
     hand.press("\r")
-    process_events(until=lambda: not any(lost_surface(loaded.segmentation, one) for one in ids))
+    process_events(until=lambda: not any(lost_surface(loaded.segmentation, identifier) for identifier in ids))

@@ -56,13 +56,13 @@ class TestLooks:
         assert presenter.uncertainty_map.has_legend == (look == "uncertainty")
 
     def test_a_look_makes_the_surfaces_that_it_needs_one_at_a_time(self, loaded, presenter, application, row):
-        told = []
-        presenter.changed.connect(lambda: told.append(presenter.status))
+        received = []
+        presenter.changed.connect(lambda: received.append(presenter.status))
         presenter.apply_look("contours")
         assert drawn(row)[1] == "", "not yet"
         application.run()
         assert drawn(row)[1] == "r"
-        assert "Making 3D surfaces: 1 of 2" in told and told[-1] == ""
+        assert "Making 3D surfaces: 1 of 2" in received and received[-1] == ""
 
     def test_no_segment_is_left_for_slicer_to_convert_at_once(self, loaded, presenter, application):
         presenter.set_visible_3d("radical", True)
@@ -97,15 +97,15 @@ class TestVisibility:
         presenter.set_visible_2d("uncertainty", True)
         for visible in (False, True):
             presenter.set_visible_2d(kind, visible)
-            assert [row(one).visible_2d for one in KINDS] == [visible or one != kind for one in KINDS]
+            assert [row(each).visible_2d for each in KINDS] == [visible or each != kind for each in KINDS]
 
     @pytest.mark.parametrize("kind", KINDS[:4])
     def test_a_row_is_drawn_in_3d_when_its_surface_is_made(self, loaded, presenter, application, row, kind):
-        for one in KINDS[:4]:
-            presenter.set_visible_3d(one, False)
+        for each in KINDS[:4]:
+            presenter.set_visible_3d(each, False)
         presenter.set_visible_3d(kind, True)
         application.run()
-        assert [row(one).visible_3d for one in KINDS[:4]] == [one == kind for one in KINDS[:4]]
+        assert [row(each).visible_3d for each in KINDS[:4]] == [each == kind for each in KINDS[:4]]
         # Slicer draws nothing otherwise.
         node = loaded.segmentation if kind == "result" else loaded.overlays
         assert node.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface"
@@ -114,12 +114,12 @@ class TestVisibility:
         assert row("uncertainty").visible_3d is None
 
     def test_what_the_segmentations_module_hides_is_hidden_here(self, loaded, presenter, application, row):
-        told = []
-        presenter.changed.connect(lambda: told.append(drawn(row)[0]))
+        received = []
+        presenter.changed.connect(lambda: received.append(drawn(row)[0]))
         loaded.overlays.GetDisplayNode().SetVisibility(False)
         loaded.segmentation.GetDisplayNode().SetSegmentOpacity2DFill(f"segmentation-{PANCREAS}", 0.25)
         application.run()
-        assert told == ["r"], "once for both changes"
+        assert received == ["r"], "once for both changes"
         assert row("result").opacity == 0.25
 
     def test_a_row_comes_back_alone_from_a_hidden_node(self, loaded, presenter, row):
@@ -156,7 +156,7 @@ class TestOpacityAndColor:
     def test_opacity_is_what_was_set(self, loaded, presenter, row, kind):
         presenter.set_opacity(kind, 0.35)
         assert row(kind).opacity == pytest.approx(0.35)
-        assert [row(one).opacity for one in KINDS].count(pytest.approx(0.35)) == 1
+        assert [row(kind).opacity for kind in KINDS].count(pytest.approx(0.35)) == 1
 
     def test_surfaces_follow_and_a_result_of_its_own_opacity_is_solid(self, loaded, presenter):
         display = loaded.segmentation.GetDisplayNode()
@@ -166,7 +166,7 @@ class TestOpacityAndColor:
 
     def test_the_color_of_a_class_gives_its_bounds_the_tones(self, loaded, presenter, row):
         presenter.set_color("result", f"segmentation-{TUMOR}", RED)
-        colors = [{one.name: one.color for one in row(kind).colors}["Tumor"] for kind in KINDS[:3]]
+        colors = [{color.name: color.color for color in row(kind).colors}["Tumor"] for kind in KINDS[:3]]
         np.testing.assert_allclose(colors, [RED, conservative_color(RED), radical_color(RED)])
         assert row("result").colors[0].color == pytest.approx((0.9, 0.45, 0.3)), "the other class keeps its own"
 
@@ -284,16 +284,16 @@ class TestRenamedSegments:
         loaded.segmentation.GetSegmentation().GetSegment(f"segmentation-{PANCREAS}").SetName(name)
         application.run()
         after = presenter.volumes
-        assert [one.name for one in after][:2] == [name, "Tumor"]
-        assert [(one.ml, one.conservative_ml, one.radical_ml) for one in after] == [
-            (one.ml, one.conservative_ml, one.radical_ml) for one in before
+        assert [volume.name for volume in after][:2] == [name, "Tumor"]
+        assert [(volume.ml, volume.conservative_ml, volume.radical_ml) for volume in after] == [
+            (volume.ml, volume.conservative_ml, volume.radical_ml) for volume in before
         ]
         assert after[0].conservative_ml < after[0].ml < after[0].radical_ml
 
     def test_one_whose_segment_is_removed_and_made_anew_is_counted_anew(self, loaded, presenter, application):
         loaded.segmentation.GetSegmentation().RemoveSegment(f"segmentation-{PANCREAS}")
         application.run()
-        assert [one.name for one in presenter.volumes][0] == "Tumor"
+        assert [volume.name for volume in presenter.volumes][0] == "Tumor"
 
 
 class TestSurfacesThatAreMadeAnew:
@@ -341,7 +341,7 @@ class TestVolumes:
         header, pancreas, tumor, uncertain = presenter.volumes_text().splitlines()
         assert header == "Structure\tResult (mL)\tConservative (mL)\tRadical (mL)"
         name, *numbers = pancreas.split("\t")
-        assert name == "Pancreas" and [float(one) for one in numbers] == pytest.approx(
+        assert name == "Pancreas" and [float(number) for number in numbers] == pytest.approx(
             [presenter.volumes[0].ml, presenter.volumes[0].conservative_ml, presenter.volumes[0].radical_ml], abs=6e-4
         )
         assert tumor.startswith("Tumor\t") and uncertain.startswith("Uncertain region\t")
@@ -370,11 +370,11 @@ class TestVolumes:
 
 
 def test_after_close_nothing_is_done_any_more(context, loaded, presenter, application):
-    told = []
-    presenter.changed.connect(lambda: told.append(1))
+    received = []
+    presenter.changed.connect(lambda: received.append(1))
     presenter.caution.set(2.0)
     presenter.apply_look("contours")
     presenter.close()
     application.run()
     loaded.overlays.GetDisplayNode().SetVisibility(False)
-    assert application.run() == 0 and told == []
+    assert application.run() == 0 and received == []

@@ -239,7 +239,9 @@ class TestSavedScene:
         for row, was in zip(reloaded.rows, before, strict=False):
             assert (row.kind, row.visible_2d, row.reason) == (was.kind, was.visible_2d, "")
             assert row.opacity == pytest.approx(was.opacity)
-            np.testing.assert_allclose([one.color for one in row.colors], [one.color for one in was.colors], atol=1e-3)
+            np.testing.assert_allclose(
+                [row_color.color for row_color in row.colors], [row_color.color for row_color in was.colors], atol=1e-3
+            )
         assert reloaded.volumes_text().splitlines()[:3] == volumes
         assert (reloaded.caution.value, reloaded.caution.model_value) == (1.5, 0.0)
         reloaded.caution.set(0.0)
@@ -253,8 +255,8 @@ class TestSavedScene:
         load_case(context, tmp_path / "a" / "segment 1", surfaces=has_surfaces)
         again = saved_and_reloaded(context, tmp_path)
         if not has_surfaces:
-            for one in results_in_scene(again.scene):
-                one.segmentation.GetSegmentation().RemoveRepresentation("Closed surface")
+            for result in results_in_scene(again.scene):
+                result.segmentation.GetSegmentation().RemoveRepresentation("Closed surface")
         application = QueuedApplication(again.scene)
         presenter = OverlaysPresenter(again, Parameters(again.scene), application)
         application.run()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .contract import ErrorModelCard, ModelCard
 from .contract.config import SegmentConfig
 from .contract.doubt import DEFAULT_SHARE
@@ -9,6 +11,7 @@ from .contract.errors import ConfigError, ModelError
 from .data.spatial import ARRAY_AXIS
 from .error_model import ErrorModel
 from .inference.doubt import Dial, KeptComponents
+from .inference.views import Views
 from .model_package import ModelPackage
 
 
@@ -43,12 +46,24 @@ def dial_of(config: SegmentConfig, package: ModelPackage, error_model: ErrorMode
     return Dial() if promise is None else Dial(None, promise.relative_size or 0.0)
 
 
-def mirrored_axes_of(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> tuple[int, ...]:
-    """The axes, of (D, H, W), along which scans are also looked at mirrored; () if they are not.
+def views_of(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> Views:
+    """How often the network looks at a scan; where uncertainties are compared, it is not rotated for one of them.
 
     Raises:
-        ModelError: the model does not know mirrored scans.
+        ModelError: the model does not know mirrored or rotated scans.
     """
+    setting = "off" if config.compare_uncertainties else config.inference.rotated_views
+    left, posterior, superior = package.preprocessing.spacing_mm
+    views = Views.rotated(setting, package.architecture, (superior, posterior, left), card.rotation_degrees)
+    if setting == "on" and not views.degrees:
+        raise ModelError(
+            f"the model '{package.folder}' was trained without rotated patches, or does not say by how much, so "
+            "inference.rotated_views cannot be on; leave it out."
+        )
+    return replace(views, mirrored_axes=_mirrored_axes(config, package, card))
+
+
+def _mirrored_axes(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> tuple[int, ...]:
     if config.inference.mirroring == "off":
         return ()
     if not card.mirrored_axes:

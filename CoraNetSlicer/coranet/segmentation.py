@@ -44,8 +44,7 @@ from .inference.prediction import OwnGridDecision, Prediction, arrays_of
 from .inference.quality import UNLIKE_TRAINING, ExpectedQuality, case_doubt
 from .inference.result import Provenance, StopWatch, result_content
 from .model_package import ModelPackage
-from .model_settings import dial_of, error_model_in_use, kept_components, mirrored_axes_of
-from .networks import MirrorMean
+from .model_settings import dial_of, error_model_in_use, kept_components, views_of
 from .plausibility.reference import Reference
 from .plausibility.traits import Measurement
 from .regions.files import remove_regions, write_regions
@@ -81,7 +80,7 @@ class Segmenter:
         self.reference = Reference.from_card(self.package.card) if config.quality else None
         self.dial = dial_of(config, self.package, self.card.error_model if self.error_model else None)
         self.kept = kept_components(config, self.package, self.card)
-        self.mirrored_axes = mirrored_axes_of(config, self.package, self.card)
+        self.views = views_of(config, self.package, self.card)
         self.makes_surfaces = config.surfaces and can_make_surfaces()
         self.makes_regions = config.regions
         self.network = self.package.load_network(device)
@@ -126,7 +125,7 @@ class Segmenter:
         measurement = None if self.reference is None else Measurement(self.window.classes)
         whole, voxels_done = sum(box.voxels for box in boxes), 0
         own_spacing = CanonicalGrid.of(volume.grid).spacing_dhw
-        network = MirrorMean(self.network, self.mirrored_axes) if self.mirrored_axes else self.network
+        network = self.views.of(self.network)
         for box in boxes:
             progress = _ShareReporter(before_window, voxels_done / whole, box.voxels / whole)
             image = Background(partial(self.prepared, volume, box)).result(progress.again)

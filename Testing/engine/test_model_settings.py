@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,13 +13,14 @@ from coranet.contract.config import InferenceConfig, SegmentConfig
 from coranet.contract.doubt import Promise
 from coranet.contract.errors import ConfigError, ModelError
 from coranet.inference.doubt import Dial, KeptComponents
-from coranet.model_settings import dial_of, error_model_in_use, kept_components, mirrored_axes_of
+from coranet.model_settings import dial_of, error_model_in_use, kept_components, views_of
 
 PACKAGE = SimpleNamespace(
     folder="m",
     card={"caution": 0.7},
     labels=(Label(2, "a"), Label(5, "b")),
     architecture=SimpleNamespace(slice_axis=0),
+    preprocessing=SimpleNamespace(spacing_mm=(1.0, 2.0, 3.0)),
 )
 KNOWS_80 = ErrorModelCard(1.0, 9, (Promise(0.8, 9, 0.5), Promise(0.9, 9)))
 
@@ -60,10 +62,38 @@ def test_a_share_of_the_errors_that_nobody_knows_is_refused(settings, card, erro
 
 def test_only_axes_that_were_mirrored_in_training_are_and_none_across_single_slices():
     card = a_card(mirrored_axes=("L", "S"))
-    assert mirrored_axes_of(config_of(), PACKAGE, card) == ()
-    assert mirrored_axes_of(config_of(mirroring="on"), PACKAGE, card) == (2,)
+    assert views_of(config_of(), PACKAGE, card).mirrored_axes == ()
+    assert views_of(config_of(mirroring="on"), PACKAGE, card).mirrored_axes == (2,)
     with pytest.raises(ModelError, match="trained without mirrored patches"):
-        mirrored_axes_of(config_of(mirroring="on"), PACKAGE, a_card())
+        views_of(config_of(mirroring="on"), PACKAGE, a_card())
+
+
+@pytest.mark.parametrize(
+    ("setting", "slice_axis", "learned", "axis", "degrees"),
+    [
+        ("auto", 0, {"S": 90.0}, 0, 30.0),
+        ("auto", 0, {"S": 12.0}, 0, 12.0),
+        ("auto", 2, {"L": 90.0}, 2, 30.0),
+        ("auto", 0, {}, 0, 0.0),
+        ("auto", None, {"S": 20.0, "L": 20.0}, 0, 0.0),
+        ("on", None, {"S": 20.0, "L": 20.0}, 0, 20.0),
+        ("off", 0, {"S": 90.0}, 0, 0.0),
+    ],
+)
+def test_scans_are_rotated_as_the_training_rotated_them_and_by_default_within_slices(
+    setting, slice_axis, learned, axis, degrees
+):
+    package = SimpleNamespace(**{**vars(PACKAGE), "architecture": SimpleNamespace(slice_axis=slice_axis)})
+    card = a_card(rotation_degrees=learned)
+    views = views_of(config_of(rotated_views=setting), package, card)
+    assert (views.rotation_axis, views.degrees, views.spacing_dhw) == (axis, degrees, (3.0, 2.0, 1.0))
+    compared = replace(config_of(), compare_uncertainties=True)
+    assert views_of(compared, package, card).degrees == 0
+
+
+def test_a_model_that_knows_no_rotated_scans_is_not_asked_about_them():
+    with pytest.raises(ModelError, match="trained without rotated patches"):
+        views_of(config_of(rotated_views="on"), PACKAGE, a_card())
 
 
 def test_components_are_those_of_the_training_unless_somebody_says_so():

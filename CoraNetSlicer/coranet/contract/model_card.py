@@ -75,6 +75,8 @@ class ModelCard:
         hangs_together: whether all structures together are one component in each of these cases; not where there is
             but one, or if it is unknown.
         mirrored_axes: of "L", "P", "S" those along which patches of its training were mirrored; () if none or unknown.
+        rotation_degrees: by "L", "P", "S" how far patches of its training were rotated about that axis; empty if they
+            were not, or if it is unknown.
         has_coarse_stage: whether it first finds the structures in the whole scan, and looks closely there alone.
         scans: by role hashes (`ScanIdentity.voxels`) of the scans of its training, and as "earlier" those of the models
             from which it went on; empty if unknown.
@@ -102,6 +104,7 @@ class ModelCard:
     single_component: tuple[str, ...] = ()
     hangs_together: bool = False
     mirrored_axes: tuple[str, ...] = ()
+    rotation_degrees: Mapping[str, float] = field(default_factory=dict)
     has_coarse_stage: bool = False
     scans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cautions: tuple[str, ...] = ()

@@ -55,6 +55,11 @@ class SpatialAugmentation:
         self._flips = [ARRAY_AXIS[axis] for axis in config.flip_axes]
 
     @property
+    def degrees(self) -> dict[str, float]:
+        """By canonical axis how far patches are rotated about it; those about which they are not are left out."""
+        return {name: math.degrees(self._angles[axis]) for name, axis in ARRAY_AXIS.items() if self._angles[axis]}
+
+    @property
     def source_size(self) -> Size:
         """Size of the patch to cut out, larger where it is turned or scaled, so that it has no empty corners."""
         turned = [any(self._angles[other] > 0 for other in _others(axis)) for axis in range(3)]

@@ -6,6 +6,7 @@ from .coranet import CoraNet, HeadLogits
 from .mirroring import MirroredView, MirrorMean
 from .placement import place
 from .planning import backbone_reason, plan_architecture
+from .rotation import RotationMean
 
 __all__ = [
     "Architecture",
@@ -14,6 +15,7 @@ __all__ = [
     "HeadLogits",
     "MirrorMean",
     "MirroredView",
+    "RotationMean",
     "backbone_reason",
     "place",
     "plan_architecture",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from .. import __version__
 from ..contract import Datalist, Job, ModelCard, Role
@@ -23,6 +25,7 @@ from ..devices import Device, used_memory
 from ..distributed import Team
 from ..inference.components import hang_together, single_component_classes
 from ..inference.network_pass import SlidingWindow
+from ..inference.views import Views
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..networks import Architecture
@@ -234,7 +237,10 @@ class _Training:
         job, plan, state, cases, window = self._job, ready.plan, ready.state, ready.cases, ready.window
         datalist, regions = ready.datalist, ready.regions
         best = self._take_best_weights(state, cases, window)
-        caution = calibrate_caution(state.teacher, cases.validation, window, len(cases.class_names) + 1)
+        degrees = patch_sampler(self._config, plan.architecture, plan.spacing_dhw).augmentation.spatial.degrees
+        views = Views.rotated("auto", plan.architecture, plan.spacing_dhw, degrees)
+        as_applied = views.of(state.teacher)
+        caution = calibrate_caution(as_applied, cases.validation, window, len(cases.class_names) + 1)
         card = {
             "validation_dice": best["dice"],
             "best_step": best["step"],
@@ -251,11 +257,12 @@ class _Training:
             "reviewed_regions": plan.reviewed_regions,
             "time": self._config.time,
             "plan": list(plan.sentences),
-            **({"channels": list(datalist.channel_names)} if plan.architecture.in_channels > 1 else {}),
+            **_if_any("channels", list(datalist.channel_names) if plan.architecture.in_channels > 1 else []),
             **_components(cases),
-            **({"mirrored_axes": list(flips)} if (flips := self._config.augmentation.flip_axes) else {}),
+            **_if_any("mirrored_axes", list(self._config.augmentation.flip_axes)),
+            **_if_any("rotation_degrees", degrees),
             **card_of_cases(job),
-            **self._reference(ready),
+            **self._reference(ready, as_applied),
         }
         if state.before is not None and best["step"] == 0:
             self._reporter.emit(_NOT_IMPROVED)
@@ -263,17 +270,17 @@ class _Training:
             job.model_folder, plan.architecture, plan.preprocessing, datalist.labels, card, regions.part
         )
         package.write(state.teacher, regions.network)
-        add_error_model(self._training_job(), Trained(package, state.teacher, plan, cases, window))
+        add_error_model(self._training_job(), Trained(package, state.teacher, plan, cases, window, views))
         remove_folder(job.cache_folder)
         return _summary(package)
 
-    def _reference(self, ready: _Ready) -> dict[str, Any]:
+    def _reference(self, ready: _Ready, network: nn.Module) -> dict[str, Any]:
         """What its scans are like, from a small share of the voxels that the training has looked at."""
         if self._config.training.quality_reference == "off":
             return {}
         window = replace(ready.window, before_window=lambda share: self._reporter.stop_if_requested())
         voxels = ready.state.step * sum(ready.plan.batch_sizes) * math.prod(ready.plan.architecture.patch_size_kji)
-        reference = reference_of(ready.state.teacher, ready.cases, window, _MEASURED_SHARE * voxels)
+        reference = reference_of(network, ready.cases, window, _MEASURED_SHARE * voxels)
         return {"reference": reference.to_dict()}
 
     def _take_best_weights(self, state: TrainingState, cases: TrainingCases, window: SlidingWindow) -> dict[str, Any]:
@@ -293,6 +300,11 @@ class _Training:
             return best
         state.teacher.load_state_dict(state.average.network.state_dict())
         return {"dice": averaged.dice, "step": state.step, "averaged": state.average.count}
+
+
+def _if_any(key: str, values: Collection[Any]) -> dict[str, Any]:
+    """An entry of the card that is absent where it is empty."""
+    return {key: values} if values else {}
 
 
 def _of_average(count: int, is_taken: bool, mean: float, best: float | None) -> str:

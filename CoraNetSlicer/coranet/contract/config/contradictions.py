@@ -16,7 +16,7 @@ _ERROR_MODEL = ("training.error_model_share", "training.error_tolerance_mm")
 # Of `inference`, what a segmentation alone reads; a comparison of methods hands it on to its segmentations.
 SEGMENTATION_ONLY = (
     "inference.caution", "inference.doubt", "inference.error_coverage", "inference.mirroring",
-    "inference.largest_component",
+    "inference.rotated_views", "inference.largest_component",
 )  # fmt: skip
 _STEPS = ("training.pretraining_steps", "training.self_training_steps", "time")
 

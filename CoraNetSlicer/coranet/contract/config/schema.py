@@ -314,6 +314,12 @@ class InferenceConfig(Section):
         "mirrored patches (augmentation.flip_axes) and all of their combinations: 2, 4 or 8 times the time.",
         choices=("off", "on"),
     )  # fmt: skip
+    rotated_views: str = setting(
+        "auto", "Whether the result is a mean over three views of the scan, as it is and rotated by 30 degrees either "
+        "way, or by as much as the training rotated patches, if that is less: three times the network's time. 'auto': "
+        "for networks that segment slices one by one, within the slice; 'on': for all, else about the vertical axis.",
+        paper="off", choices=("auto", "on", "off"),
+    )  # fmt: skip
     largest_component: str = setting(
         "auto", "Whether a result keeps only one connected component of each class, the one in which the conservative "
         "head agrees most: 'on', 'off', or 'auto': of the classes that are one component in every labeled case that "

@@ -1,0 +1,57 @@
+"""How often a network looks at a scan: as it is, rotated within a plane, and mirrored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..networks import Architecture, MirrorMean, RotationMean
+
+# Array axis of each canonical axis; prepared arrays are (S, P, L).
+_AXES = ("S", "P", "L")
+# Further than this, views of a network that learned from rotations by 90 degrees get worse.
+_MOST_DEGREES = 30.0
+
+
+@dataclass(frozen=True)
+class Views:
+    """The views of which a result is the mean.
+
+    Attributes:
+        rotation_axis: 0, 1 or 2 of (D, H, W), about which the scan is rotated.
+        degrees: by how much, either way; 0: not at all.
+        spacing_dhw: of the network's voxels, mm.
+        mirrored_axes: 0, 1 or 2 of (D, H, W), along which it is mirrored, in all combinations.
+    """
+
+    rotation_axis: int = 0
+    degrees: float = 0.0
+    spacing_dhw: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    mirrored_axes: tuple[int, ...] = ()
+
+    @staticmethod
+    def rotated(
+        setting: str, architecture: Architecture, spacing_dhw: tuple[float, float, float], learned: Mapping[str, float]
+    ) -> Views:
+        """The rotated views that a network can make use of.
+
+        Args:
+            setting: `inference.rotated_views`.
+            architecture: of the network.
+            spacing_dhw: of its voxels, mm.
+            learned: by canonical axis ("S") the degrees by which patches of its training were rotated about it.
+        """
+        by_slices = architecture.slice_axis is not None
+        if setting == "off" or (setting == "auto" and not by_slices):
+            return Views(spacing_dhw=spacing_dhw)
+        axis = architecture.slice_axis or 0
+        return Views(axis, min(_MOST_DEGREES, learned.get(_AXES[axis], 0.0)), spacing_dhw)
+
+    def of(self, network: nn.Module) -> nn.Module:
+        """The network that gives the mean of the logits of all views."""
+        if self.degrees > 0:
+            rows, columns = (self.spacing_dhw[axis] for axis in range(3) if axis != self.rotation_axis)
+            network = RotationMean(network, self.rotation_axis, self.degrees, (rows, columns))
+        return MirrorMean(network, self.mirrored_axes) if self.mirrored_axes else network

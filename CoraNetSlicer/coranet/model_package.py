@@ -15,7 +15,7 @@ from .coarse.finding import CoarseNetwork
 from .coarse.part import CoarsePart
 from .contract import Label, ModelCard, names_of, read_json, write_json_atomic
 from .contract.config import InferenceConfig
-from .contract.errors import DataError, JobError, ModelError
+from .contract.errors import DataError, JobError, ModelError, reason_of
 from .contract.model_card import MODEL_SCHEMA_VERSION, damaged_model, model_card_path
 from .data.preprocessing import Preprocessing
 from .devices import Device
@@ -161,16 +161,17 @@ class ModelPackage:
         try:
             network.load_state_dict(load_tensors(self.folder / file), assign=assign)
         except (JobError, RuntimeError, AttributeError, TypeError) as error:
-            reason = str(error).splitlines()[0].rstrip(":")  # torch goes on with each weight's name
             raise ModelError(
-                f"the weights in '{self.folder}' cannot be used ({reason}); copy the model folder anew."
+                f"the weights in '{self.folder}' cannot be used ({reason_of(error)}); copy the model folder anew."
             ) from error
 
 
 def _require_labels(architecture: Architecture, names: Sequence[str], card: Mapping[str, Any]) -> None:
     """Raise ValueError where labels are not those of the network's classes, in their order."""
     if len(names) != architecture.classes - 1:
-        raise ValueError(f"it has {len(names)} labels, but its network {architecture.classes - 1} structures")
+        raise ValueError(
+            f"its number of labels is {len(names)}, that of the structures of its network {architecture.classes - 1}"
+        )
     # Whoever gives a structure another name may do so; the order says which class is which.
     learned = (card.get("reference") or {}).get("names") or names
     if sorted(learned) == sorted(names) and list(learned) != list(names):

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from coranet.contract import errors
-from coranet.contract.errors import CoraNetError, StorageError, file_error, storage_error
+from coranet.contract.errors import CoraNetError, DataError, StorageError, file_error, reason_of, storage_error
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CoraNetError)]
 
@@ -65,3 +65,10 @@ def test_the_exit_codes_are_those_of_the_document(repository):
     text = (repository / "docs" / "reference" / "job-directory.md").read_text(encoding="utf-8")
     promised = {int(code) for code in re.findall(r"\b(\d+) [a-z]", text.partition("## Exit codes")[2])}
     assert promised == {0, 70, *(kind.exit_code for kind in KINDS)}
+
+
+def test_the_reason_of_an_error_leaves_its_remedy_out():
+    assert reason_of(DataError("'a' is empty (0; 1); copy it again.")) == "'a' is empty (0; 1)"
+    assert reason_of(DataError("'a' is empty.")) == "'a' is empty"
+    assert reason_of(RuntimeError("loading; of a network:\n\tSize mismatch")) == "loading; of a network"
+    assert reason_of(ValueError()) == ""

@@ -104,6 +104,16 @@ def test_a_structure_may_get_another_name(a_model):
     assert [label.name for label in ModelPackage.read(a_model.folder).labels] == ["liver", "lesion"]
 
 
+def test_a_damaged_model_has_one_remedy(a_model):
+    rewrite(a_model, architecture={"backbone": "vnet"})
+    with pytest.raises(ModelError, match=r"architecture cannot be read \(.*\)\); copy its folder anew") as raised:
+        ModelPackage.read(a_model.folder)
+    assert "train the model anew" not in str(raised.value)
+    rewrite(a_model, schema_version=2)
+    with pytest.raises(ModelError, match=r"another version of CoraNet \(schema 2, expected 1\); use that version"):
+        ModelPackage.read(a_model.folder)
+
+
 def test_what_a_card_lacks_is_named(a_model):
     path = a_model.folder / "model.json"
     content = json.loads(path.read_text(encoding="utf-8"))

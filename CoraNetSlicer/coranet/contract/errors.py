@@ -158,3 +158,11 @@ def _one_line(text: str) -> str:
     """A text on one line, as a terminal and an event show it; the middle of a very long one is left out."""
     line = re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", text)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 600]} ... {line[-500:]}"
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says without what to do, for a sentence that says itself what to do."""
+    first, *more = str(error).splitlines() or [""]
+    # torch goes on with each weight's name.
+    sentence = first.rstrip(":") if more else first
+    return sentence.rpartition("; ")[0] or sentence.rstrip(".") if isinstance(error, CoraNetError) else sentence

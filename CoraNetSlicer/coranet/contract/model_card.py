@@ -13,7 +13,7 @@ from .codec import from_json
 from .datalist import Label
 from .directory import Job
 from .doubt import ErrorModelCard
-from .errors import DataError, JobError, ModelError
+from .errors import DataError, JobError, ModelError, reason_of
 from .files import read_json
 from .known_time import known_time
 from .status import JobKind
@@ -123,7 +123,17 @@ class ModelCard:
         """
         folder = model_folder(model_or_job)
         try:
-            return _card(folder, read_json(model_card_path(folder)))
+            content = read_json(model_card_path(folder))
+        except JobError as error:
+            raise damaged_model(folder, error) from error
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if version not in (None, MODEL_SCHEMA_VERSION):
+            raise ModelError(
+                f"the model '{folder}' was written by another version of CoraNet (schema {version!r}, expected "
+                f"{MODEL_SCHEMA_VERSION}); use that version, or train anew."
+            )
+        try:
+            return _card(folder, content)
         except (JobError, DataError, ModelError, TypeError, KeyError, ValueError, AttributeError) as error:
             raise damaged_model(folder, error) from error
 
@@ -183,18 +193,15 @@ def model_fingerprint(folder: Path) -> str:
 
 def damaged_model(folder: Path, error: Exception) -> ModelError:
     """The sentence for a card that cannot be read."""
-    return ModelError(f"the model '{folder}' cannot be read ({error}); copy its folder anew, or train again.")
+    return ModelError(
+        f"the model '{folder}' cannot be read ({reason_of(error)}); copy its folder anew, or train again."
+    )
 
 
 def _card(folder: Path, content: Any) -> ModelCard:
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version == MODEL_SCHEMA_VERSION and (missing := sorted(_KEYS - set(content))):
+    missing = sorted(_KEYS - set(content if isinstance(content, dict) else ()))
+    if missing:
         raise ValueError(f"{_CARD} lacks {', '.join(missing)}")
-    if version != MODEL_SCHEMA_VERSION:
-        raise ModelError(
-            f"{_CARD} was written by another version of CoraNet (schema {version!r}, expected {MODEL_SCHEMA_VERSION}); "
-            "use that version or train anew."
-        )
     card = from_json(
         ModelCard,
         {

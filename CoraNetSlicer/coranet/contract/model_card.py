@@ -129,8 +129,8 @@ class ModelCard:
         version = content.get("schema_version") if isinstance(content, dict) else None
         if version not in (None, MODEL_SCHEMA_VERSION):
             raise ModelError(
-                f"the model '{folder}' was written by another version of CoraNet (schema {version!r}, expected "
-                f"{MODEL_SCHEMA_VERSION}); use that version, or train anew."
+                f"the model '{folder}' cannot be read: it was written by another version of CoraNet (schema "
+                f"{version!r}, expected {MODEL_SCHEMA_VERSION}); use that version, or train anew."
             )
         try:
             return _card(folder, content)

@@ -116,7 +116,7 @@ def test_what_has_not_changed_is_not_written_again(review, a_result, monkeypatch
     review.decide(1, "radical")
     follow(review)
     received = []
-    monkeypatch.setattr(SegmentLayers, "tell", lambda layers, changed: received.append(changed))
+    monkeypatch.setattr(SegmentLayers, "notify", lambda layers, changed: received.append(changed))
     follow(review)
     review.decide(2, "radical")
     received.clear()

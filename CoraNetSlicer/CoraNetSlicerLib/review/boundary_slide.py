@@ -85,7 +85,7 @@ class BoundarySliding:
         usual_mm, axis = self._shape(number)
         radius = usual_mm if radius_mm is None else radius_mm
         i, j, k = (float(round(index) if at == axis else index) for at, index in enumerate(center_ijk))
-        # Which classes is asked here; any two are as good for the box.
+        # Only the box is needed here: any two classes will do.
         near = _Near.of(self._review, Slide((i, j, k), radius, 0.0, 1, 0, slice_axis=axis))
         pair = pair_at(near.labels, near.margins, near.local(near.slide).center_ijk, radius, axis)
         if pair is None:
@@ -162,7 +162,7 @@ class BoundarySliding:
         self, point_ijk: Sequence[float], center_ijk: Sequence[float], radius_mm: float, slice_axis: Optional[int]
     ) -> bool:
         steps = steps_mm(self._review.loaded.volume.GetSpacing(), radius_mm, slice_axis)
-        away = ((one - other) * mm for one, other, mm in zip(point_ijk, center_ijk, steps, strict=True))
+        away = ((point - center) * mm for point, center, mm in zip(point_ijk, center_ijk, steps, strict=True))
         return math.hypot(*away) <= radius_mm
 
     def _shape(self, number: Optional[int]) -> tuple[float, Optional[int]]:
@@ -170,7 +170,7 @@ class BoundarySliding:
         regions = self._review.regions
         if number is not None and regions.region(number).radius_mm:
             return regions.region(number).radius_mm, regions.region(number).slice_axis
-        places = sorted((one for one in regions.regions if one.radius_mm), key=lambda one: one.radius_mm)
+        places = sorted((region for region in regions.regions if region.radius_mm), key=lambda region: region.radius_mm)
         if places:
             return places[len(places) // 2].radius_mm, places[len(places) // 2].slice_axis
         radius_mm = _DEFAULT_VOXELS * self._voxel_mm
@@ -211,7 +211,7 @@ def withdraw_slides(review: RegionReview, number: int) -> None:
     Without the margins of the result nothing moves: only the voxels of the place are known then.
     """
     slides = list(_known_slides(review))
-    for slide in reversed([one for one in slides if one.region == number]):
+    for slide in reversed([slide for slide in slides if slide.region == number]):
         near = _Near.of(review, slide)
         near.draw(review.layers, replace(slide, level=-slide.level), slides)
         slides.remove(slide)
@@ -224,8 +224,8 @@ def box_with_slides(review: RegionReview, number: int) -> MaskedBox:
     if not slides:
         return box
     boxes = [box, *(_Near.of(review, slide).box for slide in slides)]
-    first = np.min([one.first_kji for one in boxes], axis=0)
-    last = np.max([np.add(one.first_kji, one.mask.shape) for one in boxes], axis=0)
+    first = np.min([box.first_kji for box in boxes], axis=0)
+    last = np.max([np.add(box.first_kji, box.mask.shape) for box in boxes], axis=0)
     return MaskedBox((int(first[0]), int(first[1]), int(first[2])), np.ones(last - first, bool))
 
 
@@ -247,7 +247,7 @@ def settled_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
 
 
 def _known_slides(review: RegionReview) -> tuple[Slide, ...]:
-    """The slides of a review; none where the result has no margins, so that nobody knows what they have moved."""
+    """The slides of a review; none where the result has no margins, so that it is unknown what they have moved."""
     return review.review.slides if review.margins is not None else ()
 
 

@@ -58,7 +58,7 @@ def note_caution(loaded: LoadedPrediction) -> None:
 
 
 def model_caution(loaded: LoadedPrediction) -> float:
-    """The caution at which a result was computed; 0, as the heads were trained, if nobody knows."""
+    """The caution at which a result was computed; 0, as the heads were trained, if unknown."""
     return _noted(loaded, MODEL_CAUTION_ATTRIBUTE, 0.0)
 
 
@@ -75,7 +75,7 @@ def draw_uncertain_region(
     Args:
         loaded: the result; it has its overlays and its uncertainty map.
         caution: natural logarithm of a cost ratio; more flags more.
-        reviewed: voxels about which somebody has decided, so that they are uncertain no more.
+        reviewed: decided voxels, which are uncertain no more.
         keep_surface: draw the surface of before until another one is made, which the caller sees to.
 
     Returns:
@@ -97,7 +97,7 @@ def draw_uncertain_region(
 
 
 def flagged_region(loaded: LoadedPrediction, reviewed: Iterable[MaskedBox] = ()) -> FlaggedRegion:
-    """What is flagged at the caution that is drawn, without voxels about which somebody has decided."""
+    """What is flagged at the caution that is drawn, without decided voxels."""
     return _flagged_region(_flagged(loaded, drawn_caution(loaded), reviewed), loaded.uncertainty)
 
 
@@ -124,7 +124,7 @@ def _noted(loaded: LoadedPrediction, attribute: str, default: float) -> float:
 
 
 class CautionDial:
-    """Draws once for many moves of the slider, and says what the region means.
+    """Draws once for many moves of the slider, and explains the region.
 
     Attributes:
         is_drawing: whether voxels are being changed by it, which are those of no class.
@@ -224,8 +224,8 @@ class CautionDial:
         )
         texts = [self._meaning(loaded), flags]
         if self.is_moved:
-            kept = _("The outlines stay as computed, at caution {caution:.2f}.")
-            texts.append(kept.format(caution=self.model_value))
+            note = _("The outlines stay as computed, at caution {caution:.2f}.")
+            texts.append(note.format(caution=self.model_value))
         return " ".join(text for text in texts if text)
 
     def _meaning(self, loaded: LoadedPrediction) -> str:
@@ -253,7 +253,7 @@ class CautionDial:
         self.set(self.model_value)
 
     def set_reviewed(self, boxes: Sequence[MaskedBox]) -> None:
-        """Draw the region without what somebody has decided about, soon."""
+        """Draw the region without decided voxels, soon."""
         if not self.reason and (boxes or self._reviewed):
             self._reviewed = boxes
             self._draw.request()
@@ -300,18 +300,18 @@ def ml_text(ml: float) -> str:
 
 
 def note_doubt(loaded: LoadedPrediction) -> None:
-    """Keep in the scene what result.json of a result that was just loaded says of its errors."""
+    """Keep in the scene the expected errors from result.json of a result that was just loaded."""
     try:
         doubt = CaseDoubt.of_result(loaded.result)
     except CodecError:
-        # What it says of its errors is read wrongly by nobody; all else of the result is good.
+        # Damaged expected errors are dropped; all else of the result is good.
         doubt = CaseDoubt()
     text = json.dumps(to_json(doubt)) if doubt != CaseDoubt() else None
     loaded.segmentation.SetAttribute(DOUBT_ATTRIBUTE, text)
 
 
 def case_doubt(segmentation_node: Any) -> CaseDoubt:
-    """What a result in the scene says of its errors; nothing where it was made without an error model."""
+    """The expected errors of a result in the scene; none where it was made without an error model."""
     text = segmentation_node.GetAttribute(DOUBT_ATTRIBUTE)
     try:
         return CaseDoubt.of_result(json.loads(text)) if text else CaseDoubt()
@@ -362,7 +362,7 @@ def verdict_text(quality: CaseQuality) -> str:
 
 
 def quality_text(segmentation_node: Any) -> str:
-    """Why a result should be looked at, in sentences; "" where it is good, or nobody knows."""
+    """Why a result should be looked at, in sentences; "" where it is good, or unknown."""
     quality = case_doubt(segmentation_node).quality
     if quality is None or quality.verdict == "good":
         return ""

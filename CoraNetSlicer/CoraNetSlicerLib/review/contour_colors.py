@@ -1,8 +1,8 @@
 """Tones of a structure's bounds that stay legible on every grey, whatever colours a person can tell apart.
 
 The rule: the conservative contour is dark, the radical one light, with a contrast of 9 : 1 between them. So on any grey
-one of the two has at least 3 : 1, which WCAG 2.2 asks of graphics (success criterion 1.4.11), by lightness alone. Both
-have the hue of their structure.
+one of the two has at least 3 : 1, which WCAG 2.2 requires of graphics (success criterion 1.4.11), by lightness alone.
+Both have the hue of their structure.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def relative_luminance(color: Color) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one: Color, other: Color) -> float:
+def contrast(first: Color, second: Color) -> float:
     """Contrast ratio of two sRGB colours as WCAG 2.2 defines it, from 1 to 21."""
-    darker, lighter = sorted((relative_luminance(one), relative_luminance(other)))
+    darker, lighter = sorted((relative_luminance(first), relative_luminance(second)))
     return (lighter + 0.05) / (darker + 0.05)
 
 

@@ -1,4 +1,4 @@
-"""The two bounds where somebody has decided: there they follow the result, since nothing is uncertain any more.
+"""The two bounds where a reviewer has decided: there they follow the result, since nothing is uncertain any more.
 
 What the heads named there is kept at the overlays' node, and saved with the scene, so that undo brings it back.
 """
@@ -18,7 +18,7 @@ from .segment_layers import MaskedBox, SegmentLayers
 
 
 def draw_decided_bounds(loaded: LoadedPrediction, decided: Sequence[MaskedBox]) -> None:
-    """Let both bounds be the result where somebody has decided, and what the heads named elsewhere.
+    """Let both bounds be the result where a reviewer has decided, and what the heads named elsewhere.
 
     Args:
         loaded: the result; bounds that were deleted, or lie on another grid, stay as they are.
@@ -27,21 +27,21 @@ def draw_decided_bounds(loaded: LoadedPrediction, decided: Sequence[MaskedBox]) 
     if loaded.overlays is None or loaded.volume is None:
         return
     bounds = SegmentLayers(loaded.overlays, loaded.volume)
-    # The presenter of the overlays makes surfaces anew as soon as somebody rests.
+    # The presenter of the overlays makes surfaces anew once the reviewer rests.
     bounds.keeps_surfaces = True
-    kept = _kept(loaded)
+    steps = _kept(loaded)
     try:
-        kept = _restored(bounds, kept, decided)
+        steps = _restored(bounds, steps, decided)
         ids = {segment_id(label, head) for label in loaded.labels for head in (CONSERVATIVE, RADICAL)}
-        for box in decided[len(kept) :]:
+        for box in decided[len(steps) :]:
             before = {identifier: mask for identifier, mask in bounds.read(box).items() if identifier in ids}
-            kept.append(ReviewStep.of(0, (None, None), before, {}, box))
+            steps.append(ReviewStep.of(0, (None, None), before, {}, box))
         _follow(loaded, bounds, decided)
     except DataError:
-        # Somebody has drawn them anew on another grid.
+        # They were drawn anew on another grid.
         return
-    if kept:
-        loaded.overlays.SetAttribute(BOUNDS_ATTRIBUTE, f"[{', '.join(step.text for step in kept)}]")
+    if steps:
+        loaded.overlays.SetAttribute(BOUNDS_ATTRIBUTE, f"[{', '.join(step.text for step in steps)}]")
     else:
         loaded.overlays.RemoveAttribute(BOUNDS_ATTRIBUTE)
 
@@ -55,17 +55,17 @@ def _kept(loaded: LoadedPrediction) -> list[ReviewStep]:
         return []
 
 
-def _restored(bounds: SegmentLayers, kept: list[ReviewStep], decided: Sequence[MaskedBox]) -> list[ReviewStep]:
+def _restored(bounds: SegmentLayers, steps: list[ReviewStep], decided: Sequence[MaskedBox]) -> list[ReviewStep]:
     """Bring back what the heads named, up to the first box that is decided no more; returns what is still kept."""
     same = 0
-    for step, box in zip(kept, decided, strict=False):
+    for step, box in zip(steps, decided, strict=False):
         if step.box is None or not step.box.is_same(box):
             break
         same += 1
-    for step in reversed(kept[same:]):
+    for step in reversed(steps[same:]):
         if step.box is not None:
             bounds.write(step.box, step.members(back=True))
-    return kept[:same]
+    return steps[:same]
 
 
 def _follow(loaded: LoadedPrediction, bounds: SegmentLayers, decided: Sequence[MaskedBox]) -> None:

@@ -26,16 +26,16 @@ _OTHER_MEANING = (
 class HideKey:
     """Space as a key of the main window, off until `set_active` and where the focus gives it another meaning."""
 
-    def __init__(self, window: Any, on_held: Callable[[bool], None], ours: Sequence[Any] = ()) -> None:
+    def __init__(self, window: Any, on_held: Callable[[bool], None], tables: Sequence[Any] = ()) -> None:
         """Make the shortcut.
 
         Args:
             window: the main window; None: there is none, and no key.
             on_held: is called with True when the key goes down, and with False when it is released.
-            ours: tables in which Space means nothing, although it does in others.
+            tables: tables in which Space means nothing, although it does in others.
         """
         self._on_held = on_held
-        self._ours = tuple(ours)
+        self._tables = tuple(tables)
         self._is_active = False
         # Only while the key is held, since all events of the application pass by.
         self._release: Optional[EventWatch] = None
@@ -50,7 +50,7 @@ class HideKey:
         qt.QApplication.instance().focusChanged.connect(self._on_focus)
 
     def set_active(self, active: bool) -> None:
-        """Let the key work, or leave it to whoever else wants it; what is hidden comes back."""
+        """Let the key work, or leave it to others; what is hidden comes back."""
         self._is_active = active
         if not active:
             self._end()
@@ -73,7 +73,7 @@ class HideKey:
             self._shortcut.enabled = self._is_active and not self._has_other_meaning(focus)
 
     def _has_other_meaning(self, widget: Any) -> bool:
-        if widget is None or any(widget is table or widget == table for table in self._ours):
+        if widget is None or any(widget is table or widget == table for table in self._tables):
             return False
         return any(widget.inherits(class_name) for class_name in _OTHER_MEANING)
 

@@ -79,8 +79,8 @@ def find_training(model: AnyJob) -> Optional[Job]:
         job: Optional[Job] = model.job if isinstance(model, JobHandle) else model
     else:
         folder = Path(model).expanduser().absolute()
-        found = next((place for place in (folder, folder.parent) if Job.exists(place)), None)
-        job = Job.open(found) if found is not None else None
+        folder_of_job = next((place for place in (folder, folder.parent) if Job.exists(place)), None)
+        job = Job.open(folder_of_job) if folder_of_job is not None else None
     if job is not None and job.kind is not JobKind.TRAIN:
         raise ModelError(f"'{job.folder}' is a segmentation, expected a training; choose the one that made its model.")
     return job
@@ -121,7 +121,7 @@ def require_training(model: AnyJob) -> Job:
     """The training that made a model.
 
     Raises:
-        ModelError: it is not there any more, so that nobody knows its cases; or it is a segmentation.
+        ModelError: it is not there any more, so its cases are unknown; or it is a segmentation.
     """
     training = find_training(model)
     if training is None:
@@ -153,27 +153,27 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase]) -> Datalist
         DataError: labels differ; a case is given twice, or is one that measures, or is labeled everywhere already.
     """
     require_labels(datalist.labels, cases)
-    kept = {case.id: case for case in datalist.cases}
+    by_id = {case.id: case for case in datalist.cases}
     new: list[PromotedCase] = []
-    taken: set[str] = set()
+    used: set[str] = set()
     hashes: Hashes = {}
     for promoted in cases:
         same = _same_case(datalist.cases, promoted, hashes)
         key = same.id if same is not None else f"{Path(promoted.image).resolve()} {promoted.part}"
-        if key in taken:
+        if key in used:
             raise DataError(f"the case '{promoted.name}' is given twice; use it once.")
-        taken.add(key)
+        used.add(key)
         if same is None:
             new.append(promoted)
         else:
             _require_open(same)
-            kept[same.id] = _as_training(same.id, same.images, promoted, datalist.labels)
-    names = unique_case_names([*kept, *(promoted.name for promoted in new)])[len(kept) :]
+            by_id[same.id] = _as_training(same.id, same.images, promoted, datalist.labels)
+    names = unique_case_names([*by_id, *(promoted.name for promoted in new)])[len(by_id) :]
     added = [
         _as_training(name, (promoted.image, *promoted.more_images), promoted, datalist.labels)
         for name, promoted in zip(names, new, strict=False)
     ]
-    return replace(datalist, cases=(*kept.values(), *added))
+    return replace(datalist, cases=(*by_id.values(), *added))
 
 
 def improving_job(folder: Path, config: TrainConfig, datalist: Datalist, owners: Iterable[Path]) -> Job:
@@ -267,7 +267,7 @@ def _scan_of(case: Case, hashes: Hashes) -> str:
     key = case.image, case.part
     if key not in hashes:
         hashes[key] = ""
-        # A file that cannot be read is no reason against another one; the training will tell.
+        # A file that cannot be read is no reason against another one; the training will report it.
         with suppress(CoraNetError):
             hashes[key] = file_hash(Path(case.image), case.part)
     return hashes[key]
@@ -308,7 +308,7 @@ def _taken_over(case: Case, job: Job, owners: Sequence[Path]) -> Case:
         return replace(case, label=label)
     source, target = PredictionFiles(Path(case.known).parent), job.reviewed(case.id)
     pairs = [(Path(str(case.label)), target.reviewed), (Path(case.known), target.known)]
-    # By these the engine knows how many decisions stand behind the label.
+    # From these the engine knows the number of decisions behind the label.
     pairs += [(source.regions, target.regions), (source.review, target.review)]
     for path, copy in pairs:
         _copy(path, copy)

@@ -66,7 +66,7 @@ def apply_first_look(loaded: LoadedPrediction) -> None:
 
 
 def apply_look(loaded: LoadedPrediction, look: Look) -> None:
-    """Draw the segments that a look says, and no others of this result; the uncertainty map is drawn by its own class.
+    """Draw the segments of a look, and no others of this result; the uncertainty map is drawn by its own class.
 
     Args:
         loaded: the result; what it lacks is left out.
@@ -106,8 +106,8 @@ def _is_shown(loaded: LoadedPrediction, look: Look) -> bool:
 
 
 def _is_fill(appearance: Appearance, opacity: float) -> bool:
-    wanted = [opacity, FAINT] if appearance.kind == UNCERTAIN and opacity else [opacity]
-    return any(abs(appearance.fill - one) < _SAME for one in wanted)
+    opacities = [opacity, FAINT] if appearance.kind == UNCERTAIN and opacity else [opacity]
+    return any(abs(appearance.fill - expected) < _SAME for expected in opacities)
 
 
 def is_in_3d(loaded: LoadedPrediction) -> bool:

@@ -87,9 +87,9 @@ class Appearance:
         """Ids of the segments that are there: one for each class, or one for the uncertain region."""
         if self.node is None or self._display is None:
             return []
-        wanted = [UNCERTAIN_SEGMENT] if self.kind == UNCERTAIN else [self.id_of(label) for label in self._loaded.labels]
-        found = self.node.GetSegmentation()
-        return [identifier for identifier in wanted if found.GetSegment(identifier) is not None]
+        ids = [UNCERTAIN_SEGMENT] if self.kind == UNCERTAIN else [self.id_of(label) for label in self._loaded.labels]
+        segmentation = self.node.GetSegmentation()
+        return [identifier for identifier in ids if segmentation.GetSegment(identifier) is not None]
 
     def id_of(self, label: Label) -> str:
         """Id of the segment in which it shows a class."""
@@ -140,7 +140,9 @@ class Appearance:
     def is_visible_3d(self) -> bool:
         """Whether something of it is to be drawn in 3D and has a surface."""
         ids = self.ids_in_3d
-        return bool(ids and self._display.GetVisibility()) and any(has_surface(self.node, one) for one in ids)
+        return bool(ids and self._display.GetVisibility()) and any(
+            has_surface(self.node, identifier) for identifier in ids
+        )
 
     @property
     def ids_in_3d(self) -> list[str]:
@@ -148,7 +150,11 @@ class Appearance:
         display, ids = self._display, self.segment_ids
         if not ids or not display.GetVisibility3D():
             return []
-        return [one for one in ids if display.GetSegmentVisibility(one) and display.GetSegmentVisibility3D(one)]
+        return [
+            identifier
+            for identifier in ids
+            if display.GetSegmentVisibility(identifier) and display.GetSegmentVisibility3D(identifier)
+        ]
 
     def set_visible_3d(self, visible: bool) -> None:
         """Draw its surfaces, if they are made, or do not."""
@@ -162,7 +168,9 @@ class Appearance:
     def misses_surface(self) -> bool:
         """Whether it is to be drawn in 3D, and was, until its voxels became others."""
         ids = self.ids_in_3d
-        return bool(ids and self._display.GetVisibility()) and any(lost_surface(self.node, one) for one in ids)
+        return bool(ids and self._display.GetVisibility()) and any(
+            lost_surface(self.node, identifier) for identifier in ids
+        )
 
     @property
     def opacity(self) -> float:
@@ -295,7 +303,7 @@ def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> Non
 
 
 def is_surface_colored(segmentation_node: Any) -> bool:
-    """Whether the surface of a result is to show the uncertainty, if the look says so."""
+    """Whether the surface of a result is to show the uncertainty, if the look includes it."""
     return bool(segmentation_node.GetAttribute(_COLORED_ATTRIBUTE))
 
 
@@ -315,8 +323,7 @@ def make_surfaces(segmentation: Any, overlays: Any) -> None:
         overlays: vtkMRMLSegmentationNode of the overlays.
     """
     for node, smoothing in ((segmentation, RESULT_SMOOTHING), (overlays, OVERLAY_SMOOTHING)):
-        found = node.GetSegmentation()
-        for identifier in found.GetSegmentIDs():
+        for identifier in node.GetSegmentation().GetSegmentIDs():
             if not is_surface_made(node, identifier):
                 make_surface(node, identifier, smoothing)
 

@@ -60,10 +60,10 @@ class OverlaysPresenter:
     """The result that is looked at. How it looks lies in the display nodes, so that the scene keeps it.
 
     Attributes:
-        changed: sent after changes of what is shown, whoever made them.
+        changed: sent after changes of what is shown, from anywhere.
         note: which result has come while another one was being reviewed; "" if none.
         is_held: whether the result that is shown stays when another one comes.
-        is_edited: whether somebody paints in the result.
+        is_edited: whether the result is being painted in.
         caution: the dial that draws the uncertain region wider or narrower.
         reviewed: the decisions that are drawn; None: none were taken into account.
         uncertainty_map: the map over the volume, and its legend.
@@ -116,7 +116,7 @@ class OverlaysPresenter:
 
     @property
     def quality_text(self) -> str:
-        """Why the result that is shown should be looked at; "" where it is good, or nobody knows."""
+        """Why the result that is shown should be looked at; "" where it is good, or unknown."""
         return quality_text(self.current.segmentation) if self.current is not None else ""
 
     @property
@@ -160,7 +160,7 @@ class OverlaysPresenter:
         current = self.current
         if current is not None and self._key != key and (self.is_held or self._is_of_shown_job(loaded)):
             show_alone(current, self._results.values())
-            others = [text for one, text in result_texts(self._results.values()).items() if one != self._key]
+            others = [text for other, text in result_texts(self._results.values()).items() if other != self._key]
             several = _("{count} other results are ready: choose one above.").format(count=len(others))
             self.note = several if len(others) > 1 else _("'{name}' is ready: choose it above.").format(name=others[0])
             return
@@ -270,7 +270,7 @@ class OverlaysPresenter:
         return "" if self.current is None else shown_look(self.current, self.uncertainty_map.is_visible)
 
     def apply_look(self, name: str) -> None:
-        """Draw what a look says, one of looks.LOOKS; surfaces that it misses are made."""
+        """Draw a look, one of looks.LOOKS; surfaces that it misses are made."""
         if self.current is None:
             return
         look = LOOKS[name]
@@ -292,7 +292,7 @@ class OverlaysPresenter:
             set_faint(self.current, is_marked)
 
     def hold(self, is_held: bool, is_edited: bool) -> None:
-        """Say whether the result that is shown stays when another one comes, and whether somebody paints in it."""
+        """Set whether the result that is shown stays when another one comes, and whether it is being painted in."""
         self.is_held = is_held
         if is_edited != self.is_edited:
             self.is_edited = is_edited
@@ -313,8 +313,8 @@ class OverlaysPresenter:
             box: around it.
         """
         if self.current is not None:
-            wanted = [segment_id(label) for label in self.current.labels if label.value in set(values)]
-            self._slide_surfaces.follow(self.current, wanted, box)
+            ids = [segment_id(label) for label in self.current.labels if label.value in set(values)]
+            self._slide_surfaces.follow(self.current, ids, box)
 
     def hold_hidden(self, is_held: bool) -> None:
         """Hide all that lies over the anatomy while a key is held."""
@@ -417,9 +417,9 @@ class OverlaysPresenter:
         if self._context.scene.IsClosing() or self._context.scene.IsImporting():
             # What is shown or hidden now would be found half gone, or half there; `restore` follows.
             return
-        found = {str(loaded.segmentation.GetID()): loaded for loaded in results_in_scene(self._context.scene)}
+        results = {str(loaded.segmentation.GetID()): loaded for loaded in results_in_scene(self._context.scene)}
         self._results = {
-            key: loaded for key, loaded in found.items() if key == self._key or is_filled(loaded.segmentation)
+            key: loaded for key, loaded in results.items() if key == self._key or is_filled(loaded.segmentation)
         }
         self._framed = {key: framed for key, framed in self._framed.items() if key in self._results}
         if self._key not in self._results:

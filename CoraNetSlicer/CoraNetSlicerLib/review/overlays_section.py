@@ -186,7 +186,7 @@ def _number(ml: Optional[float]) -> str:
 
 
 class OverlaysTable:
-    """Paints the presenter's rows, and tells it what a person changes in them."""
+    """Paints the presenter's rows, and passes on what a person changes in them."""
 
     def __init__(self, table: Any, presenter: OverlaysPresenter, permit: Permit) -> None:
         """Prepare the table.
@@ -194,7 +194,7 @@ class OverlaysTable:
         Args:
             table: QTableWidget of five columns.
             presenter: holds the rows.
-            permit: enables a widget, or greys it out and says why.
+            permit: enables a widget, or greys it out with the reason.
         """
         self._table = table
         self._presenter = presenter
@@ -211,9 +211,9 @@ class OverlaysTable:
             is_other = [_structure(row) for row in rows] != [row.structure for row in self._rows]
             if is_other:
                 self._rebuild(rows)
-            for made, row in zip(self._rows, rows, strict=False):
-                made.show(row)
-                for widget in made.widgets:
+            for widgets_of_row, row in zip(self._rows, rows, strict=False):
+                widgets_of_row.show(row)
+                for widget in widgets_of_row.widgets:
                     self._permit(widget, row.reason)
             self._show_color_maps()
             if is_other:
@@ -229,15 +229,15 @@ class OverlaysTable:
         self.clear()
         self._table.setRowCount(len(rows))
         for number, row in enumerate(rows):
-            made = _Row(row)
-            self._table.setItem(number, _NAME, made.name)
-            self._table.setCellWidget(number, _IN_SLICES, made.in_slices)
-            if made.in_3d is not None:
-                self._table.setCellWidget(number, _IN_3D, made.in_3d)
-            self._table.setCellWidget(number, _OPACITY, made.opacity)
-            self._table.setCellWidget(number, _COLOR, made.colors.widget)
-            self._connect(made)
-            self._rows.append(made)
+            widgets = _Row(row)
+            self._table.setItem(number, _NAME, widgets.name)
+            self._table.setCellWidget(number, _IN_SLICES, widgets.in_slices)
+            if widgets.in_3d is not None:
+                self._table.setCellWidget(number, _IN_3D, widgets.in_3d)
+            self._table.setCellWidget(number, _OPACITY, widgets.opacity)
+            self._table.setCellWidget(number, _COLOR, widgets.colors.widget)
+            self._connect(widgets)
+            self._rows.append(widgets)
 
     def _connect(self, row: _Row) -> None:
         presenter = self._presenter

@@ -26,7 +26,7 @@ from .worklist import RegionOrder, RegionRow, column_titles, question_text, regi
 class ReviewPresenter:
     """State and actions of the section Review. The review itself is the logic's: the console works on the same one.
 
-    A review is taken up, its regions are read, and one is outlined, while somebody watches.
+    A review is taken up, its regions are read, and one is outlined, while the page is open.
 
     Attributes:
         changed: sent after each change of what is shown.
@@ -306,7 +306,7 @@ class ReviewPresenter:
     def _take_up(self, shown: LoadedPrediction) -> Generator[None, None, None]:
         review = yield from self._logic.openRegions(shown)
         review.changed.connect(self._on_review)
-        # The presenter of the overlays makes them anew as soon as somebody rests.
+        # The presenter of the overlays makes them anew once the reviewer rests.
         review.layers.keeps_surfaces = True
         self.review = review
         self._on_taken_up()
@@ -356,7 +356,7 @@ class ReviewPresenter:
         self.changed.send()
 
     def _hold(self) -> None:
-        """Another result that comes does not take the place of one that somebody is at work on."""
+        """Another result that comes does not take the place of one that is being worked on."""
         is_open = bool(self.edited) or self.slides.is_under_way or not all(row.is_decided for row in self.rows)
         self._overlays.hold(self._is_watched and is_open, is_edited=bool(self.edited))
 
@@ -385,10 +385,10 @@ class ReviewPresenter:
             raise DataError(self.reason)
         return self.review
 
-    def note_call(self, method: str, *given: Any, **named: Any) -> None:
+    def note_call(self, method: str, *arguments: Any, **named: Any) -> None:
         """Show the console call of what was done, in place of the last message."""
         self.note = ""
-        self._calls.add(call(method, str(self._required().loaded.segmentation.GetName()), *given, **named))
+        self._calls.add(call(method, str(self._required().loaded.segmentation.GetName()), *arguments, **named))
 
     def next_open(self, number: int) -> int:
         """The first region below another one of the list that is not decided, else the first of all; 0: none."""

@@ -62,7 +62,7 @@ def promote_case(review: RegionReview) -> PromotedCase:
 def _images(
     files: PredictionFiles, result: dict[str, Any], name: str, scan: Optional[ScanIdentity]
 ) -> tuple[list[str], str]:  # fmt: skip
-    """Where the scan lies, an image a channel: as the job says, which may have been moved, else as the result says.
+    """Where the scan lies, an image a channel: by the job, which may have been moved, else by the result.
 
     Returns:
         The paths, and which image of its series the first one is.

@@ -90,7 +90,7 @@ class RegionEditing:
         return self.editor
 
     def pause(self, is_paused: bool) -> None:
-        """Put the brush away while nobody sees the editor, or take it up again."""
+        """Put the brush away while the editor is hidden, or take it up again."""
         if self.editor is not None:
             self.editor.SetActiveEffectName("" if is_paused else _EFFECT)
 
@@ -112,7 +112,7 @@ class RegionEditing:
 
     def _kept(self) -> dict[str, _KeptSegment]:
         segmentation = self._loaded.segmentation.GetSegmentation()
-        kept = {}
+        segments = {}
         for labelmap, ids in self._layers.layers():
             copy = slicer.vtkOrientedImageData()
             if labelmap is not None:
@@ -121,26 +121,26 @@ class RegionEditing:
                 segment = segmentation.GetSegment(identifier)
                 surface = segment.GetRepresentation(CLOSED_SURFACE)
                 voxels = copy if labelmap is not None else None
-                kept[identifier] = _KeptSegment(segment, segment.GetLabelValue(), voxels, surface)
-        return kept
+                segments[identifier] = _KeptSegment(segment, segment.GetLabelValue(), voxels, surface)
+        return segments
 
     def _put_back(self) -> int:
         """Give all segments what they had before; returns how many voxels outside of the region were others."""
         outside, is_other = 0, False
-        for identifier, kept in self._before.items():
+        for identifier, before in self._before.items():
             segment = self._loaded.segmentation.GetSegmentation().GetSegment(identifier)
             labelmap = segment.GetRepresentation(BINARY_LABELMAP) if segment is not None else None
             now = self._layers.mask_of(labelmap, segment.GetLabelValue() if segment is not None else 0)
-            differs = now != self._layers.mask_of(kept.voxels, kept.label_value)
+            differs = now != self._layers.mask_of(before.voxels, before.label_value)
             changed = int(np.count_nonzero(differs))
             outside += changed - int(np.count_nonzero(self._box.of(differs))) if changed else 0
             is_other = is_other or bool(changed)
         if is_other:
             segmentation = self._loaded.segmentation.GetSegmentation()
             # The first segment last: as soon as it has a surface, Slicer thinks that the node has all of them.
-            for identifier, kept in reversed(list(self._before.items())):
-                _restore(segmentation, identifier, kept)
-            self._layers.tell([])
+            for identifier, before in reversed(list(self._before.items())):
+                _restore(segmentation, identifier, before)
+            self._layers.notify([])
         return outside
 
     def _remove_mask(self) -> None:
@@ -195,14 +195,14 @@ class RegionEditing:
             getattr(self.editor, name)(value)
 
 
-def _restore(segmentation: Any, identifier: str, kept: _KeptSegment) -> None:
-    segment = kept.segment
-    segment.SetLabelValue(kept.label_value)
-    if kept.voxels is None:
+def _restore(segmentation: Any, identifier: str, before: _KeptSegment) -> None:
+    segment = before.segment
+    segment.SetLabelValue(before.label_value)
+    if before.voxels is None:
         segment.RemoveRepresentation(BINARY_LABELMAP)
     else:
-        segment.AddRepresentation(BINARY_LABELMAP, kept.voxels)
-    if kept.surface is not None:
-        segment.AddRepresentation(CLOSED_SURFACE, kept.surface)
+        segment.AddRepresentation(BINARY_LABELMAP, before.voxels)
+    if before.surface is not None:
+        segment.AddRepresentation(CLOSED_SURFACE, before.surface)
     if segmentation.GetSegment(identifier) is None:
         segmentation.AddSegment(segment, identifier)

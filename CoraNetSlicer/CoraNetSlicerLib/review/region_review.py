@@ -114,7 +114,7 @@ class RegionReview:
         return progress_text(self.review, self.regions)
 
     def status(self, number: int) -> str:
-        """What has become of a region, in words."""
+        """The status of a region, in words."""
         return status_text(self.review, self.regions.region(number).number)
 
     def decision(self, number: int) -> Optional[Decision]:
@@ -127,14 +127,14 @@ class RegionReview:
         return next((number for number in open_ones if number > after), next(iter(open_ones), None))
 
     def decided_boxes(self) -> list[MaskedBox]:
-        """Where somebody has decided, and nothing is uncertain any more: of each region, and of each slide."""
+        """The decided voxels, which are uncertain no more: of each region, and of each slide."""
         decided = [self.voxels(number).box for number in self.review.decisions]
         return [*decided, *(settled_voxels_of_slides(self) if self.review.slides else ())]
 
     # -- voxels ------------------------------------------------------------------------------------------------------
 
     def voxels(self, number: int) -> RegionVoxels:
-        """The voxels of a region; those of all are read when one is asked for.
+        """The voxels of a region; those of all are read on first use.
 
         Raises:
             DataError: there is no such region, or a file is missing or does not fit.
@@ -145,7 +145,7 @@ class RegionReview:
 
     @property
     def margins(self) -> Optional[BoundaryMargins]:
-        """What slides need to know of the result, read when it is asked for; None: see `problem_of_margins`."""
+        """What slides need to know of the result, read on first use; None: see `problem_of_margins`."""
         # The regions first: they keep what the result names before anything is slid.
         run_to_end(self.read_steps())
         return self._margins
@@ -238,7 +238,7 @@ class RegionReview:
         self.take_slide(author)
 
     def take_slide(self, author: str = "") -> Optional[int]:
-        """Make a decision of the slide under way; one that moves nothing says that a place is right as it is now.
+        """Make a decision of the slide under way; one that moves nothing means that a place is right as it is now.
 
         Args:
             author: who decides.
@@ -281,7 +281,7 @@ class RegionReview:
         """Write what a training learns from: reviewed.nrrd, and known.nrrd, 1 where it is truth.
 
         Args:
-            trust_certain: whether what is certain counts as truth, too; None: as it was said before, else not.
+            trust_certain: whether what is certain counts as truth, too; None: as it was set before, else not.
 
         Raises:
             DataError: nothing is decided, the files of the case are not there, or a region is being edited.
@@ -306,7 +306,7 @@ class RegionReview:
         return self._editing.editor
 
     def pause_edit(self, is_paused: bool) -> None:
-        """Put the brush away while nobody sees the editor, or take it up again."""
+        """Put the brush away while the editor is hidden, or take it up again."""
         self._editing.pause(is_paused)
 
     def begin_edit(self, number: int, editor_tag: str = MODULE_EDITOR) -> Any:
@@ -419,8 +419,8 @@ class RegionReview:
     def _note(
         self, number: int, decision: Optional[Decision], before: Mapping[str, np.ndarray], box: MaskedBox
     ) -> None:
-        slides, rest = self.review.slides, tuple(one for one in self.review.slides if one.region != number)
-        of_slides = (box, (slides, rest)) if rest != slides else ()
+        slides, others = self.review.slides, tuple(slide for slide in self.review.slides if slide.region != number)
+        of_slides = (box, (slides, others)) if others != slides else ()
         self._add(ReviewStep.of(number, (self.decision(number), decision), before, self.layers.read(box), *of_slides))
 
     def _add(self, step: ReviewStep) -> None:

@@ -96,8 +96,8 @@ def volume_point(volume_node: Any, point_ras_mm: Sequence[float]) -> tuple[float
     return _point(matrix.MultiplyPoint((*from_world.TransformPoint(*point_ras_mm), 1.0))[:3])
 
 
-def _point(found: Sequence[float]) -> tuple[float, float, float]:
-    first, second, third = found
+def _point(coordinates: Sequence[float]) -> tuple[float, float, float]:
+    first, second, third = coordinates
     return first, second, third
 
 

@@ -81,7 +81,7 @@ def unpacked_box(content: Mapping[str, Any]) -> MaskedBox:
 def read_region_voxels(
     loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList
 ) -> Generator[None, None, dict[int, RegionVoxels]]:
-    """Read where the regions are and what may become of them; stops after some milliseconds each, to be gone on with.
+    """Read where the regions are and what each choice would make of them, in steps of some milliseconds.
 
     The heads are read from the files: the overlays in the scene can be those of another caution.
 
@@ -101,14 +101,14 @@ def read_region_voxels(
     for head in _HEADS:
         heads[head] = yield from label_map_steps(getattr(files, head), loaded.volume)
     result = SegmentLayers(loaded.segmentation, loaded.volume)
-    found = {}
+    by_number = {}
     for region in regions.regions:
         box = _box(region, region_map, files.region_map)
         labels = {head: box.of(voxels).astype(np.uint16) for head, voxels in heads.items()}
         labels[Choice.KEEP.value] = result.read_labels(box, loaded.labels)
-        found[region.number] = RegionVoxels(box, labels)
+        by_number[region.number] = RegionVoxels(box, labels)
         yield
-    return found
+    return by_number
 
 
 def read_margins(loaded: LoadedPrediction, files: PredictionFiles) -> Generator[None, None, BoundaryMargins]:

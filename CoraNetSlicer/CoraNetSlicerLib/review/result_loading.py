@@ -245,9 +245,9 @@ def _read_labels(result: Mapping[str, Any], source: Path) -> tuple[Label, ...]:
         raise DataError(f"'{source}' does not describe its labels ({error}); segment the volume again.") from error
 
 
-def _warnings(found: set[float], labels: Iterable[Label], volume_name: str) -> Iterator[str]:
-    missing = [label.name for label in labels if label.value not in found]
-    if found <= {0}:
+def _warnings(values: set[float], labels: Iterable[Label], volume_name: str) -> Iterator[str]:
+    missing = [label.name for label in labels if label.value not in values]
+    if values <= {0}:
         yield f"The model found nothing in '{volume_name}'; check that the volume is like those it was trained on."
     else:
         for name in missing:

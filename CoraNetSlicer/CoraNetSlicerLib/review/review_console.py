@@ -89,7 +89,7 @@ class ReviewConsole:
                 self._openings.pop(node, None)
                 self._reviews[node] = end.value
             except BaseException:
-                # An error, or nobody waits for it any more.
+                # An error, or it is no longer needed.
                 self._openings.pop(node, None)
                 steps.close()
                 raise
@@ -225,7 +225,7 @@ class ReviewConsole:
 
         Args:
             case: see the class.
-            trustCertain: whether what is certain counts as truth, too; None: as it was said before, else not.
+            trustCertain: whether what is certain counts as truth, too; None: as it was set before, else not.
 
         Returns:
             What `improve` takes.

@@ -46,7 +46,7 @@ def opening_steps(
 
     Raises:
         DataError: there are no regions, neither in the scene nor among the files; or they do not fit the result.
-        JobError: what the scene or a file says of the review is damaged.
+        JobError: the review in the scene or in a file is damaged.
     """
     if loaded.volume is None or loaded.volume.GetScene() is None:
         raise DataError(
@@ -131,7 +131,7 @@ def _kept_in_scene(record: ReviewRecord, files: Optional[PredictionFiles]) -> Op
     """The review that the scene keeps, unless nothing is decided in it and the files have other regions now.
 
     Raises:
-        JobError: what the scene or the file says is damaged.
+        JobError: the review in the scene or in the file is damaged.
     """
     kept = record.read()
     if kept is None or kept.review.decisions or files is None or not files.regions.is_file():
@@ -140,7 +140,7 @@ def _kept_in_scene(record: ReviewRecord, files: Optional[PredictionFiles]) -> Op
 
 
 def _regions_of_files(loaded: LoadedPrediction, files: PredictionFiles) -> RegionList:
-    """The regions that the files of a case tell of.
+    """The regions in the files of a case.
 
     Raises:
         DataError: there are none, or they lie on another grid than the volume.
@@ -161,7 +161,7 @@ def _regions_of_files(loaded: LoadedPrediction, files: PredictionFiles) -> Regio
 def _carried_decisions(
     scene: Any, loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList
 ) -> Generator[None, None, Decisions]:
-    """What an earlier review of the same scan says of the regions of a new result, in steps of some milliseconds.
+    """Decisions of an earlier review of the same scan on the regions of a new result, in steps of some milliseconds.
 
     Args:
         scene: vtkMRMLScene; an earlier result in it that was made to teach a model has a review.
@@ -170,7 +170,7 @@ def _carried_decisions(
         regions: of the new result, in the indices of the volume.
 
     Returns:
-        By number of the region; {} where there is no earlier review, or it says nothing of them.
+        By number of the region; {} where there is no earlier review, or none on these regions.
     """
     earlier = earlier_review(scene, loaded)
     if earlier is None or not regions.regions:

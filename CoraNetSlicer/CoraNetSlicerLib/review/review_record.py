@@ -211,7 +211,7 @@ class ReviewStep:
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> ReviewStep:
-        """The step that a text tells of; raises KeyError, TypeError, ValueError or zlib.error where it is damaged."""
+        """The step that a text describes; raises KeyError, TypeError, ValueError or zlib.error where it is damaged."""
         before, after = (Decision(**decision) if decision is not None else None for decision in content["decisions"])
         bits_before, bits_after = (
             {identifier: np.frombuffer(unpacked(text), np.uint8) for identifier, text in members.items()}
@@ -259,13 +259,13 @@ class ReviewHistory:
     @property
     def text(self) -> str:
         """The steps, the latest ones if there are many."""
-        left = _LONGEST_TEXT
+        length_left = _LONGEST_TEXT
         done: list[str] = []
         undone: list[str] = []
         for steps, texts in ((self._done, done), (self._undone, undone)):
             for step in reversed(steps):
-                left -= len(step.text)
-                if left < 0:
+                length_left -= len(step.text)
+                if length_left < 0:
                     break
                 texts.insert(0, step.text)
         return f'{{"done": [{", ".join(done)}], "undone": [{", ".join(undone)}]}}'
@@ -287,7 +287,7 @@ class ReviewHistory:
 
 
 def read_review_file(loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList) -> Review:
-    """The review that the files of a case tell of, in the indices of the volume; without decisions if there is none."""
+    """The review in the files of a case, in the indices of the volume; without decisions if there is none."""
     review = Review.read(files.review, regions)
     if not review.slides:
         return review

@@ -55,7 +55,7 @@ class ReviewSection(Section):
         self.connect(ui.regionsTable.itemSelectionChanged, self._table.on_selection)
         self.connect(ui.regionsTable.horizontalHeader().sectionClicked, self._on_head)
         self.connect(presenter.changed, self._show)
-        # What is greyed out says why in the panel when its key is pressed.
+        # The panel shows the reason when the key of a greyed-out button is pressed.
         window = application.main_window()
         keys = {key: partial(self._on_click, action) for _button, key, action in actions if key}
         self._keys = ReviewKeys(window, keys)
@@ -220,7 +220,7 @@ class ReviewSection(Section):
 class RegionEditor:
     """The widget of the Segment Editor inside the panel; it is made when it is needed for the first time.
 
-    Its node says what is edited, where, and with which effect; see region_editing.
+    Its node holds what is edited, where, and with which effect; see region_editing.
     """
 
     def __init__(self, host: Any, application: Host) -> None:
@@ -287,7 +287,7 @@ class RegionEditor:
 
 
 class RegionsTable:
-    """Shows the worklist, and tells to which region a person goes."""
+    """Shows the worklist, and passes on to which region a person goes."""
 
     def __init__(self, table: Any, application: Scheduler, on_choice: Callable[[int], None]) -> None:
         """Prepare the table.
@@ -394,7 +394,7 @@ class ReviewKeys:
             self._shortcuts.append((shortcut, receive))
 
     def set_active(self, active: bool) -> None:
-        """Let the keys work, or leave them to whoever else wants them."""
+        """Let the keys work, or leave them to others."""
         for shortcut, _receive in self._shortcuts:
             shortcut.enabled = active
 
@@ -408,7 +408,7 @@ class ReviewKeys:
 
 
 def _unless_typing(action: Callable[[], object]) -> None:
-    # A field takes what is typed into it before any shortcut hears of it; this is for those that do not.
+    # A field takes what is typed into it before any shortcut gets it; this is for those that do not.
     widget = qt.QApplication.focusWidget()
     is_field = widget is not None and any(widget.inherits(class_name) for class_name in _TYPED_INTO)
     if not is_field or widget.readOnly:

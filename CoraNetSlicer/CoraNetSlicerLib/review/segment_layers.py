@@ -64,7 +64,7 @@ class SegmentLayers:
     Attributes:
         node: vtkMRMLSegmentationNode.
         volume: the volume that it was made for.
-        keeps_surfaces: whether surfaces of segments that change are drawn on, because somebody makes them anew.
+        keeps_surfaces: whether surfaces of segments that change are drawn on until they are made anew.
     """
 
     def __init__(self, node: Any, volume_node: Any) -> None:
@@ -90,11 +90,11 @@ class SegmentLayers:
         Raises:
             DataError: the segments lie on another grid than the volume.
         """
-        found = {}
+        members = {}
         for labelmap, ids in self.layers():
             values = self._read_values(labelmap, box)
-            found.update({identifier: values == self._segment(identifier).GetLabelValue() for identifier in ids})
-        return {identifier: found[identifier] for identifier in self.ids}
+            members.update({identifier: values == self._segment(identifier).GetLabelValue() for identifier in ids})
+        return {identifier: members[identifier] for identifier in self.ids}
 
     def read_labels(self, box: MaskedBox, labels: Sequence[Label]) -> np.ndarray:
         """Label values by the segments of the result, uint16, flat; 0 where none of them is."""
@@ -106,12 +106,12 @@ class SegmentLayers:
         return values
 
     def write(self, box: MaskedBox, members: Mapping[str, np.ndarray]) -> list[str]:
-        """Give segments the voxels of a mask; who looks at the node is told.
+        """Give segments the voxels of a mask; observers of the node are notified.
 
         Args:
             box: the voxels.
-            members: which of them each segment gets, by id, flat; a segment that is not there is not asked, but loses
-                what another one of its layer gets.
+            members: which of them each segment gets, by id, flat; a segment without an entry keeps its voxels, but
+                loses what another one of its layer gets.
 
         Returns:
             Ids of the segments that have changed.
@@ -123,7 +123,7 @@ class SegmentLayers:
         for labelmap, ids in self.layers():
             changed += self._write_layer(labelmap, ids, box, members)
         if changed:
-            self.tell(changed)
+            self.notify(changed)
         return changed
 
     def write_whole(self, identifier: str, mask: np.ndarray) -> None:
@@ -142,29 +142,29 @@ class SegmentLayers:
             segment.AddRepresentation(BINARY_LABELMAP, labelmap)
         voxels_of(labelmap)[:] = mask
         labelmap.GetPointData().GetScalars().Modified()
-        self.tell([identifier])
+        self.notify([identifier])
 
-    def tell(self, changed: Sequence[str]) -> None:
+    def notify(self, changed: Sequence[str]) -> None:
         """Say that the voxels of segments have changed; their surfaces, which are of those before, go, or will."""
         for identifier in changed:
             (outdate_surface if self.keeps_surfaces else drop_surface)(self.node, identifier)
         segmentation = self.node.GetSegmentation()
         # Slicer does so on its own when an image is changed in place, but then drops the surfaces of all segments.
         segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
-        # Whoever closes the scene is asked to save it.
+        # So that closing the scene asks to save it.
         self.node.StorableModified()
 
     def layers(self) -> Iterator[tuple[Any, list[str]]]:
         """Each labelmap with the ids of the segments in it; (None, [id]) for a segment that has none."""
-        found: list[tuple[Any, list[str]]] = []
+        layers: list[tuple[Any, list[str]]] = []
         for identifier in self.ids:
             labelmap = self._segment(identifier).GetRepresentation(BINARY_LABELMAP)
-            ids = next((ids for other, ids in found if labelmap is not None and other is labelmap), None)
+            ids = next((ids for other, ids in layers if labelmap is not None and other is labelmap), None)
             if ids is None:
-                found.append((labelmap, [identifier]))
+                layers.append((labelmap, [identifier]))
             else:
                 ids.append(identifier)
-        return iter(found)
+        return iter(layers)
 
     def paint(self, values: Mapping[str, int], dtype: Any) -> np.ndarray:
         """All voxels of the volume, (k, j, i), with a value where a segment is, else 0; a later segment wins.
@@ -180,8 +180,8 @@ class SegmentLayers:
         for labelmap, ids in self.layers():
             if not _has_voxels(labelmap):
                 continue
-            mine, theirs = self._common((0, 0, 0), size_kji(self.volume), labelmap)
-            voxels, target = voxels_of(labelmap)[theirs], painted[mine]
+            in_box, in_labelmap = self._common((0, 0, 0), size_kji(self.volume), labelmap)
+            voxels, target = voxels_of(labelmap)[in_labelmap], painted[in_box]
             for identifier in ids:
                 if identifier in values:
                     target[voxels == self._segment(identifier).GetLabelValue()] = values[identifier]
@@ -195,8 +195,8 @@ class SegmentLayers:
         """Where a labelmap has a value: bool, (k, j, i), all voxels of the volume."""
         mask = np.zeros(size_kji(self.volume), bool)
         if _has_voxels(labelmap):
-            mine, theirs = self._common((0, 0, 0), size_kji(self.volume), labelmap)
-            mask[mine] = voxels_of(labelmap)[theirs] == value
+            in_box, in_labelmap = self._common((0, 0, 0), size_kji(self.volume), labelmap)
+            mask[in_box] = voxels_of(labelmap)[in_labelmap] == value
         return mask
 
     def segment_of(self, box: MaskedBox, name: str, color: Sequence[float]) -> Any:
@@ -220,12 +220,12 @@ class SegmentLayers:
     def _write_layer(
         self, labelmap: Any, ids: Sequence[str], box: MaskedBox, members: Mapping[str, np.ndarray]
     ) -> list[str]:
-        mine = [identifier for identifier in ids if identifier in members]
+        to_write = [identifier for identifier in ids if identifier in members]
         before = self._read_values(labelmap, box)
         after = before.copy()
-        for identifier in mine:
+        for identifier in to_write:
             after[before == self._segment(identifier).GetLabelValue()] = 0
-        for identifier in mine:
+        for identifier in to_write:
             after[members[identifier]] = self._segment(identifier).GetLabelValue()
         if np.array_equal(before, after):
             return []
@@ -239,7 +239,7 @@ class SegmentLayers:
             for first, shift, size in zip(box.first_kji, offset, box.mask.shape, strict=False)
         )
         voxels_of(image)[at][box.mask] = after
-        # The voxels alone: were the image said to be modified, Slicer would drop the surfaces of all segments; and were
+        # The voxels alone: were the image marked as modified, Slicer would drop the surfaces of all segments; and were
         # it another image, slice views would draw its segments anew, over those that lay over them.
         image.GetPointData().GetScalars().Modified()
         if image is not labelmap:
@@ -248,22 +248,22 @@ class SegmentLayers:
         return changed
 
     def _read_values(self, labelmap: Any, box: MaskedBox) -> np.ndarray:
-        found = np.zeros(box.mask.shape, voxels_of(labelmap).dtype if _has_voxels(labelmap) else np.uint16)
+        values = np.zeros(box.mask.shape, voxels_of(labelmap).dtype if _has_voxels(labelmap) else np.uint16)
         if _has_voxels(labelmap):
-            mine, theirs = self._common(box.first_kji, box.mask.shape, labelmap)
-            found[mine] = voxels_of(labelmap)[theirs]
-        return np.asarray(found[box.mask])
+            in_box, in_labelmap = self._common(box.first_kji, box.mask.shape, labelmap)
+            values[in_box] = voxels_of(labelmap)[in_labelmap]
+        return np.asarray(values[box.mask])
 
     def _covering(self, labelmap: Any, box: MaskedBox) -> Any:
         """An image with the voxels of a labelmap that covers a box; its own ones where it does so already."""
         if _has_voxels(labelmap):
-            mine, _theirs = self._common(box.first_kji, box.mask.shape, labelmap)
-            if all(part.stop - part.start == size for part, size in zip(mine, box.mask.shape, strict=False)):
+            in_box, _in_labelmap = self._common(box.first_kji, box.mask.shape, labelmap)
+            if all(part.stop - part.start == size for part, size in zip(in_box, box.mask.shape, strict=False)):
                 return labelmap
         image = self._empty_image(labelmap.GetScalarType() if _has_voxels(labelmap) else self._kind_for_all())
         if _has_voxels(labelmap):
-            mine, theirs = self._common((0, 0, 0), size_kji(self.volume), labelmap)
-            voxels_of(image)[mine] = voxels_of(labelmap)[theirs]
+            in_box, in_labelmap = self._common((0, 0, 0), size_kji(self.volume), labelmap)
+            voxels_of(image)[in_box] = voxels_of(labelmap)[in_labelmap]
         return image
 
     def _is_whole(self, labelmap: Any) -> bool:
@@ -290,15 +290,15 @@ class SegmentLayers:
         self, first_kji: Sequence[int], size_kji: Sequence[int], labelmap: Any
     ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
         """What a box and a labelmap have in common, in the box and in the labelmap's array."""
-        mine, theirs = [], []
+        in_box, in_labelmap = [], []
         for first, size, shift, length in zip(
             first_kji, size_kji, self._offset(labelmap), voxels_of(labelmap).shape, strict=False
         ):
             begin = max(0, -(first + shift))
             end = max(begin, min(size, length - (first + shift)))
-            mine.append(slice(begin, end))
-            theirs.append(slice(begin + first + shift, end + first + shift))
-        return tuple(mine), tuple(theirs)
+            in_box.append(slice(begin, end))
+            in_labelmap.append(slice(begin + first + shift, end + first + shift))
+        return tuple(in_box), tuple(in_labelmap)
 
     def _offset(self, labelmap: Any) -> tuple[int, int, int]:
         """What to add to a voxel (k, j, i) of the volume to have its place in the labelmap's array."""

@@ -66,13 +66,13 @@ def ids_to_make(node: Any, identifiers: Iterable[str]) -> list[str]:
         node: vtkMRMLSegmentationNode.
         identifiers: of the segments to draw.
     """
-    wanted = [identifier for identifier in identifiers if not is_surface_made(node, identifier)]
+    first = [identifier for identifier in identifiers if not is_surface_made(node, identifier)]
     others = [
         identifier
         for identifier in _segment_ids(node)
-        if identifier not in wanted and not is_surface_made(node, identifier)
+        if identifier not in first and not is_surface_made(node, identifier)
     ]
-    return [*wanted, *others] if wanted else []
+    return [*first, *others] if first else []
 
 
 def make_surface(node: Any, identifier: str, smoothing: float) -> None:
@@ -98,14 +98,14 @@ def surface_making_steps(node: Any, identifier: str, smoothing: float) -> Genera
         return
     inset = UNCERTAIN_INSET_VOXELS if identifier == UNCERTAIN_SEGMENT else 0.0
     most = triangles_each(node.GetSegmentation().GetNumberOfSegments())
-    begun = _voxels_of(segment)
+    before = _voxels_of(segment)
     surface = yield from surface_of_steps(labelmap, segment.GetLabelValue(), SurfaceStyle(smoothing, inset, most))
     yield
     if node.GetSegmentation().GetSegment(identifier) is not segment:
         return
     _hold_places(node)
     segment.AddRepresentation(CLOSED_SURFACE, surface)
-    if _voxels_of(segment) != begun:
+    if _voxels_of(segment) != before:
         outdate_surface(node, identifier)
 
 
@@ -226,7 +226,7 @@ class _Surface(NamedTuple):
 
 
 class SurfaceMaking:
-    """Makes surfaces when somebody wants to see them, one at a time, so that the application answers in between."""
+    """Makes surfaces when they are to be shown, one at a time, so that the application answers in between."""
 
     def __init__(self, application: Scheduler, on_change: Callable[[], None], on_made: Callable[[], None]) -> None:
         """Have nothing to make.
@@ -253,9 +253,9 @@ class SurfaceMaking:
         """Make the missing surfaces of some overlays, soon; those of a node together."""
         there = [appearance for appearance in appearances if appearance.segment_ids]
         for node in {id(appearance.node): appearance.node for appearance in there}.values():
-            mine = [appearance for appearance in there if appearance.node is node]
-            missing = ids_to_make(node, [identifier for appearance in mine for identifier in appearance.segment_ids])
-            surfaces = [_Surface(node, identifier, mine[0].style.smoothing) for identifier in missing]
+            of_node = [appearance for appearance in there if appearance.node is node]
+            missing = ids_to_make(node, [identifier for appearance in of_node for identifier in appearance.segment_ids])
+            surfaces = [_Surface(node, identifier, of_node[0].style.smoothing) for identifier in missing]
             self._waiting += [surface for surface in surfaces if surface not in self._waiting]
         if self._waiting and not self._work.is_busy:
             self._made = 0
@@ -268,7 +268,7 @@ class SurfaceMaking:
         self._work.stop()
 
     def _steps(self) -> Steps:
-        """Make all that is asked for, also meanwhile."""
+        """Make all that is requested, also meanwhile."""
         # The status is painted before the first one.
         yield
         while self._waiting:

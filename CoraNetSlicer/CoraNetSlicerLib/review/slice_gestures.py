@@ -1,4 +1,4 @@
-"""The mouse wheel with Shift over slice views: heard before Slicer's own gestures, which do not hear what is ours."""
+"""The mouse wheel with Shift over slice views: taken before Slicer's own gestures, which do not get it then."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class WheelTurn:
 
 
 class SliceGestures:
-    """Tells of the wheel while it is active. Without Shift, and where nobody wants it, the wheel is Slicer's."""
+    """Signals turns of the wheel while active. Without Shift, and where it is not needed, the wheel is Slicer's."""
 
     def __init__(self, scene: Any, application: Host, receive: Callable[[WheelTurn], bool]) -> None:
         """Hear nothing yet.
 
         Args:
-            scene: vtkMRMLScene, whose layout says which views there are.
+            scene: vtkMRMLScene, whose layout has the views.
             application: has the views.
             receive: gets each turn; returns whether it was for them, so that Slicer does nothing.
         """

@@ -45,7 +45,7 @@ class SlidePresenter:
 
     @property
     def text(self) -> str:
-        """How the boundary is slid, or where the slide under way stands; "" if it cannot be."""
+        """How to slide the boundary, or the level of the slide under way; "" if it cannot be slid."""
         review = self._presenter.review
         if review is None or self.reason:
             return ""
@@ -129,7 +129,7 @@ class SlidePresenter:
             self._presenter.update_soon()
 
     def settle(self) -> None:
-        """Take the slide under way where nobody can be told at once that it could not be written."""
+        """Take the slide under way where an error of writing cannot be shown at once."""
         try:
             self.take()
         except CoraNetError as error:

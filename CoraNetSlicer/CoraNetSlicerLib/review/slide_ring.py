@@ -39,12 +39,12 @@ class SlideRing:
 
     def draw(self, volume_node: Any, slide: Slide) -> None:
         """Draw the ring of a slide, in place of the one before."""
-        wanted = (slide.center_ijk, slide.radius_mm, slide.slice_axis)
+        shape_of_ring = (slide.center_ijk, slide.radius_mm, slide.slice_axis)
         if self.node is None or self.node.GetScene() is None:
             self.node = self._new_node()
-        elif wanted == self._drawn:
+        elif shape_of_ring == self._drawn:
             return
-        self._drawn = wanted
+        self._drawn = shape_of_ring
         shape = (_sphere if slide.slice_axis is None else _disc)(volume_node, slide)
         # The same surface with other points: for another one, each view would make its pipeline anew.
         self.node.GetPolyData().ShallowCopy(shape)

@@ -43,7 +43,7 @@ class SlideSurfaces:
             on_change: called before a surface is replaced for the first time in a slide.
         """
         self._on_change = on_change
-        self._wanted: tuple[Any, ...] = ()
+        self._requested: tuple[Any, ...] = ()
         self._outside: dict[str, _Part] = {}
         self._box: Any = None
         self._work = StepwiseWork(application, self._on_end)
@@ -55,27 +55,27 @@ class SlideSurfaces:
         Args:
             loaded: the result.
             identifiers: of the segments; only those that are drawn in 3D are followed.
-            box: around the slide; nothing has changed outside of it since this was asked for first.
+            box: around the slide; nothing has changed outside of it since the first request.
         """
-        self._wanted = (loaded, tuple(identifiers), box)
+        self._requested = (loaded, tuple(identifiers), box)
         self._rest.request_at_rest(_REST_MS)
 
     def stop(self) -> None:
         """Follow no more: the slide has ended, and whole surfaces are made."""
-        self._wanted, self._box = (), None
+        self._requested, self._box = (), None
         self._outside.clear()
         self._work.stop()
 
     def close(self) -> None:
-        """Follow no more, whoever asks."""
+        """Follow no more, despite any request."""
         self.stop()
         self._rest.close()
 
     # ----------------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        if self._wanted:
-            self._work.begin(self._steps(*self._wanted))
+        if self._requested:
+            self._work.begin(self._steps(*self._requested))
 
     def _on_end(self, problem: str) -> None:
         if problem:
@@ -118,14 +118,14 @@ class _Part:
     triangles: np.ndarray
 
     @staticmethod
-    def of(surface: Any, is_wanted: Callable[[np.ndarray], np.ndarray]) -> _Part:
+    def of(surface: Any, is_requested: Callable[[np.ndarray], np.ndarray]) -> _Part:
         """The triangles whose middle, (T, 3) in the world, is wanted."""
         if not surface.GetNumberOfPolys():
-            nothing = np.zeros((0, 3), np.float32)
-            return _Part(nothing, nothing, np.zeros((0, 3), np.int64))
+            empty = np.zeros((0, 3), np.float32)
+            return _Part(empty, empty, np.zeros((0, 3), np.int64))
         points = vtk_to_numpy(surface.GetPoints().GetData())
         triangles = vtk_to_numpy(surface.GetPolys().GetConnectivityArray()).reshape(-1, 3)
-        triangles = triangles[is_wanted(points[triangles].mean(axis=1))]
+        triangles = triangles[is_requested(points[triangles].mean(axis=1))]
         used, triangles = np.unique(triangles, return_inverse=True)
         normals = surface.GetPointData().GetNormals()
         directions = vtk_to_numpy(normals)[used] if normals is not None else np.zeros((len(used), 3), np.float32)

@@ -76,9 +76,9 @@ class SurfaceColoring:
         What is not shown is used again: 3D views need a tenth of a second to let go of a model.
         """
         self._models = {identifier: model for identifier, model in self._models.items() if model.is_there}
-        wanted = self._wanted()
+        colored = self._colored_surfaces()
         for identifier, model in self._models.items():
-            model.show(identifier in wanted and self._is_made(identifier) and identifier not in self._stale)
+            model.show(identifier in colored and self._is_made(identifier) and identifier not in self._stale)
 
     def hide_until_made(self) -> None:
         """Hide all models, because the surfaces below them change; each is shown again once it is made anew."""
@@ -94,7 +94,7 @@ class SurfaceColoring:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _wanted(self) -> dict[str, Any]:
+    def _colored_surfaces(self) -> dict[str, Any]:
         """By id of each segment of the result that is drawn in 3D and opaque, its surface."""
         loaded = self._loaded
         if loaded is None or loaded.uncertainty is None or loaded.uncertainty.GetImageData() is None:
@@ -103,13 +103,15 @@ class SurfaceColoring:
         if not is_surface_colored(loaded.segmentation) or not appearance.is_visible_3d:
             return {}
         display = loaded.segmentation.GetDisplayNode()
-        found = {one: surface_of_segment(loaded.segmentation, one) for one in appearance.ids_in_3d}
+        surfaces = {
+            identifier: surface_of_segment(loaded.segmentation, identifier) for identifier in appearance.ids_in_3d
+        }
         return {
-            one: surface
-            for one, surface in found.items()
+            identifier: surface
+            for identifier, surface in surfaces.items()
             if surface is not None
             and surface.GetNumberOfPoints()
-            and display.GetSegmentOpacity3D(one) * display.GetOpacity3D() * display.GetOpacity() == 1.0
+            and display.GetSegmentOpacity3D(identifier) * display.GetOpacity3D() * display.GetOpacity() == 1.0
         }
 
     def _is_made(self, identifier: str) -> bool:
@@ -122,7 +124,9 @@ class SurfaceColoring:
 
     def _make_next(self) -> None:
         loaded = self._loaded
-        outdated = [identifier for identifier in self._wanted() if loaded and self._is_outdated(identifier, loaded)]
+        outdated = [
+            identifier for identifier in self._colored_surfaces() if loaded and self._is_outdated(identifier, loaded)
+        ]
         self._stale.intersection_update(outdated[1:])
         if loaded is not None and outdated:
             try:
@@ -267,5 +271,5 @@ def _flagged(loaded: LoadedPrediction) -> np.ndarray:
     try:
         return layers.mask_of(segment.GetRepresentation(BINARY_LABELMAP), segment.GetLabelValue())
     except DataError:
-        # Somebody has drawn it anew on another grid.
+        # It was drawn anew on another grid.
         return np.ones(size_kji(loaded.uncertainty), bool)

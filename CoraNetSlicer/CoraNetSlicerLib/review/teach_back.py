@@ -120,7 +120,7 @@ class TeachBackPresenter:
 
     @property
     def time_text(self) -> str:
-        """How long the training will take; "" if nobody knows."""
+        """How long the training will take; "" if unknown."""
         chosen = self._models.chosen
         if chosen is None:
             return ""
@@ -137,7 +137,7 @@ class TeachBackPresenter:
 
     @property
     def title(self) -> str:
-        """What stands on the fold, so that a person knows what is in it."""
+        """The title of the fold, with a summary of its content."""
         if not self.cases:
             return _("Teach back")
         return _("Teach back: {regions}").format(regions=_count_regions(self._regions))
@@ -152,13 +152,13 @@ class TeachBackPresenter:
     @property
     def is_improving(self) -> bool:
         """Whether the training that was started here is at work."""
-        handle, mine = self._training.handle, self._improved
-        is_mine = handle is not None and mine is not None and handle.folder == mine.folder
-        return is_mine and self._training.is_active
+        handle, improved = self._training.handle, self._improved
+        is_own = handle is not None and improved is not None and handle.folder == improved.folder
+        return is_own and self._training.is_active
 
     @property
     def status(self) -> str:
-        """What is being written, or how the training that was started here stands; "" if there is neither."""
+        """What is being written, or the status of the training that was started here; "" if there is neither."""
         if self._writing.is_busy:
             return self._writing.latest or _("Writing the reviewed cases ...")
         if self._improved is not None and self._improved.status.is_over:
@@ -232,7 +232,7 @@ class TeachBackPresenter:
         """Begin to write the reviewed cases and to train on from the model; returns at once.
 
         Raises:
-            CoraNetError: it cannot be started; the text says why.
+            CoraNetError: it cannot be started; with the reason.
         """
         if self.reason_not_startable or self._models.chosen is None:
             raise JobError(self.reason_not_startable)
@@ -253,8 +253,8 @@ class TeachBackPresenter:
     def _look_now(self) -> None:
         results = results_in_scene(self._logic.context.scene)
         texts = result_texts(results)
-        found = (self._case(loaded, texts[str(loaded.segmentation.GetID())]) for loaded in results)
-        cases, lost = tuple(case for case in found if case), self._lost(results)
+        known = (self._case(loaded, texts[str(loaded.segmentation.GetID())]) for loaded in results)
+        cases, lost = tuple(case for case in known if case), self._lost(results)
         if (cases, lost) != (self.cases, self.lost):
             self.cases, self.lost = cases, lost
             self.changed.send()
@@ -272,10 +272,10 @@ class TeachBackPresenter:
 
     def _decided(self, loaded: LoadedPrediction) -> int:
         try:
-            kept = ReviewRecord(self._logic.context, loaded).read()
+            review = ReviewRecord(self._logic.context, loaded).read()
         except CoraNetError:
             return 0
-        return len(kept.review.decisions) if kept is not None else 0
+        return len(review.review.decisions) if review is not None else 0
 
     def _case(self, loaded: LoadedPrediction, name: str) -> Optional[ReviewedCase]:
         if not loaded.segmentation.GetAttribute(REVIEWED_ATTRIBUTE) or loaded.volume is None:
@@ -283,7 +283,7 @@ class TeachBackPresenter:
         try:
             review = self._logic.regions(loaded)
         except CoraNetError:
-            return None  # the section Review says why
+            return None  # the section Review shows the reason
         regions, total = len(review.review.decisions), len(review.regions.regions)
         text = _("{name}: {decided} of {total} places").format(name=name, decided=regions, total=total)
         is_used = str(loaded.segmentation.GetID()) not in self._unused
@@ -325,7 +325,7 @@ class TeachBackPresenter:
 
 
 def _duration(model: Path) -> float:
-    """Seconds that the training of a model took, without what was stopped before; 0 if nobody knows."""
+    """Seconds that the training of a model took, without what was stopped before; 0 if unknown."""
     try:
         training = find_training(model)
         events = training.read_events() if training is not None else []

@@ -71,7 +71,7 @@ class TeachBackSection(Section):
         if presenter.error:
             say(ui.teachBackErrorLabel, presenter.error)
         self._show_comparison()
-        self._show_what_came_of_it()
+        self._show_improvement()
 
     def _show_cases(self) -> None:
         cases, widget = self._presenter.cases, self._ui.reviewedCasesList
@@ -89,8 +89,8 @@ class TeachBackSection(Section):
             item.setText(case.text)
             item.setCheckState(qt.Qt.Checked if case.is_used else qt.Qt.Unchecked)
 
-    def _show_what_came_of_it(self) -> None:
-        """Scroll to the Dice before and after, once: they stand below what was in sight while the training ran."""
+    def _show_improvement(self) -> None:
+        """Scroll to the Dice before and after, once: they are below what was in sight while the training ran."""
         has_ended = self._was_improving and not self._presenter.is_improving
         self._was_improving = self._presenter.is_improving
         if has_ended and not self._ui.teachBackSection.collapsed:

@@ -113,7 +113,7 @@ class UncertaintyMap:
         if self._node is None:
             return
         if visible:
-            # In this order: a legend does not hear that its volume is drawn.
+            # In this order: a legend is not notified that its volume is drawn.
             self.set_visible(True)
             _show_legend(self._node, _("Uncertainty"))
         else:

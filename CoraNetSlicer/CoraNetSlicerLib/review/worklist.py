@@ -13,7 +13,7 @@ from ..core.translation import _
 if TYPE_CHECKING:
     from .region_review import RegionReview
 
-# Less is said to be no change; half of what three digits after the point can show.
+# Less counts as no change; half of what three digits after the point can show.
 _NOTHING_ML = 0.0005
 _HEADS = (Choice.CONSERVATIVE, Choice.RADICAL)
 SORT_COLUMNS = ("number", "structure", "ml", "effect_ml", "status")
@@ -34,7 +34,7 @@ def structure_text(region: Region, labels: Sequence[Label]) -> str:
 
 
 def status_text(review: Review, number: int) -> str:
-    """What has become of a region, such as "radical", or "radical, slid" where its boundary was slid after that."""
+    """The status of a region, such as "radical", or "radical, slid" where its boundary was slid after that."""
     choice = review.decisions[number].choice if number in review.decisions else None
     texts = {
         None: _("open"),
@@ -60,7 +60,7 @@ def progress_text(review: Review, regions: RegionList) -> str:
         return _("{decided} of {total} reviewed. Still wrong if you stop here: about {ml} mL").format(
             decided=decided, total=len(regions.regions), ml=rounded_ml(left_ml)
         )
-    # All is said only when it is all.
+    # "All" only when it is all.
     percent = 100 if decided == len(regions.regions) else min(99, round(100 * share))
     return _("{decided} of {total} reviewed, {percent} % of the uncertain volume cleared").format(
         decided=decided, total=len(regions.regions), percent=percent
@@ -76,8 +76,8 @@ class RegionRow:
         structure: which classes are in question, and where; where alone if the result has one class.
         ml: volume of the region.
         effect_ml: volume that a decision is expected to change; of a place, what is expected to be wrong there.
-        status: what has become of it, in words.
-        is_decided: whether somebody has decided.
+        status: in words.
+        is_decided: whether there is a decision.
         tool_tip: more about it.
     """
 
@@ -103,12 +103,12 @@ def column_titles(has_places: bool) -> list[str]:
 
 
 def question_text(review: RegionReview, number: int) -> str:
-    """What is to be decided about a region, in three lines: where it stands, and what each choice would change."""
+    """What is to be decided about a region, in three lines: its status, and what each choice would change."""
     region = review.regions.region(number)
     is_block = region.kind == "block"
     text = _("{title}: {structure}, {ml} mL, {status}.")
     of_place = _("{title}: {structure}. About {ml} mL wrong, {status}.")
-    what = (text if is_block else of_place).format(
+    question = (text if is_block else of_place).format(
         title=region_title(region),
         structure=structure_text(region, review.loaded.labels),
         status=status_text(review.review, number),
@@ -116,7 +116,7 @@ def question_text(review: RegionReview, number: int) -> str:
     )
     texts = {Choice.CONSERVATIVE: _("Conservative (1): {changes}"), Choice.RADICAL: _("Radical (2): {changes}")}
     effects = [texts[head].format(changes=changes_text(region, head, review.loaded.labels)) for head in _HEADS]
-    return "\n".join([what, *effects])
+    return "\n".join([question, *effects])
 
 
 def changes_text(region: Region, head: Choice, labels: Sequence[Label]) -> str:

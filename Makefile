@@ -31,7 +31,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help:
 	@echo "make demo    train, segment and picture a synthetic data set (DATA=dataset.json for your own, OUTPUT=folder)"
 	@echo "make test    lint, type check and the whole test suite"
-	@echo "make quick   the tests that neither train nor draw, about two minutes on two cores"
+	@echo "make quick   the tests that neither train nor draw nor damage files, one to two minutes on two cores"
 	@echo "make faults  kills, full disks, hostile files, fuzzing: at most 20 minutes (FUZZ_SECONDS=600)"
 	@echo "make slicer-test SLICER=<executable>  the whole way in a running 3D Slicer, with pictures (ENGINE_PYTHON=python with PyTorch)"
 	@echo "make docs    the documentation as a site, in site/ (its own small .venv-docs)"
@@ -57,7 +57,7 @@ test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(BY_FILE)
 
 quick: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto $(BY_FILE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' --ignore Testing/faults -n auto $(BY_FILE)
 
 # `make test` runs a sample of the same tests.
 faults: $(INSTALLED)

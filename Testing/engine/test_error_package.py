@@ -47,6 +47,7 @@ def test_a_model_without_an_error_model_has_none(tmp_path):
     assert ErrorModel.read(tmp_path) is None
 
 
+@pytest.mark.slow
 def test_cases_that_are_known_in_part_promise_nothing():
     cases = [error_case(seed) for seed in range(4)]
     known = np.zeros(cases[0].truth.shape, dtype=bool)

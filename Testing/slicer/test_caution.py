@@ -61,9 +61,7 @@ def loaded(context, tmp_path, logits):
     heads["uncertainty"] = uncertainty_map(*logits)[0].numpy()
     job = write_segmented_job(tmp_path / "job", heads)
     volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
-    found = load_prediction(context, job.prediction(CASE_ID), volume)
-    make_surfaces(found.segmentation, found.overlays)
-    return found
+    return load_prediction(context, job.prediction(CASE_ID), volume)
 
 
 def drawn(loaded) -> np.ndarray:
@@ -105,6 +103,7 @@ def test_the_segment_keeps_its_place_in_space(loaded):
 
 
 def test_its_surface_goes_and_those_of_the_others_stay(loaded):
+    make_surfaces(loaded.segmentation, loaded.overlays)
     assert has_surface(loaded.overlays, UNCERTAIN_SEGMENT)
     draw_uncertain_region(loaded, 2.0)
     assert not has_surface(loaded.overlays, UNCERTAIN_SEGMENT)

@@ -10,7 +10,7 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, write_segmented_job
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT
 from CoraNetSlicerLib.review.looks import FAINT, LOOKS, apply_look, set_faint, shown_look
-from CoraNetSlicerLib.review.overlays import CONSERVATIVE, RADICAL, RESULT, UNCERTAIN, Appearance, make_surfaces
+from CoraNetSlicerLib.review.overlays import CONSERVATIVE, RADICAL, RESULT, UNCERTAIN, Appearance
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 OF_CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
@@ -22,9 +22,7 @@ OF_RESULT = [f"segmentation-{value}" for value in (PANCREAS, TUMOR)]
 def shown(context, tmp_path):
     job = write_segmented_job(tmp_path / "job")
     volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
-    loaded = load_prediction(context, job.prediction(CASE_ID), volume)
-    make_surfaces(loaded.segmentation, loaded.overlays)
-    return loaded
+    return load_prediction(context, job.prediction(CASE_ID), volume)
 
 
 @pytest.mark.parametrize("identifier", OF_RESULT)

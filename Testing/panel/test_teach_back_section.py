@@ -232,7 +232,8 @@ def test_how_it_ended_is_said_also_without_a_validation_case(panel, load, logic,
     assert not ui.improvementTable.isVisible()
 
 
-def test_what_came_of_it_comes_into_sight(panel, load, logic, ui, process_events):
+@pytest.mark.parametrize("is_away", [False, True], ids=["on its page", "on another page meanwhile"])
+def test_what_came_of_it_comes_into_sight(panel, load, logic, ui, process_events, is_away):
     load("segment 1")
     click(ui.radicalRegionButton)
     process_events(until=lambda: ticks(ui))
@@ -246,7 +247,9 @@ def test_what_came_of_it_comes_into_sight(panel, load, logic, ui, process_events
         return top >= 0 and top + status.height() <= page.viewport().height()
 
     click(ui.improveButton)
+    page.setVisible(not is_away)
     process_events(until=lambda: "is ready" in ui.teachBackStatusLabel.text)
+    page.setVisible(True)
     # It scrolls when Qt has laid out what is new.
     process_events(until=lambda: page.verticalScrollBar().value() > 0 and is_in_sight())
 

@@ -30,11 +30,12 @@ class TeachBackSection(Section):
         super().__init__(ui)
         self._presenter = presenter
         self._application = application
-        self._was_improving = False
+        self._was_improving = self._has_news = False
         self._keys: list[str] = []
         self._items: list[Any] = []
         self._compared = TextTable(ui.improvementTable, application, _fill_comparison)
         prepare_table(ui.improvementTable, stretched=range(3), row_pixels=_ROW_PIXELS)
+        self.on_event(ui.reviewPage, self._on_page_event)
         self.follow_unfolding(ui.teachBackSection, ui.reviewPage, application)
         show_boxes(ui.reviewedCasesList)
         self.on_input(ui.reviewedCasesList.itemChanged, self._on_tick)
@@ -91,10 +92,20 @@ class TeachBackSection(Section):
 
     def _show_improvement(self) -> None:
         """Scroll to the Dice before and after, once: they are below what was in sight while the training ran."""
-        has_ended = self._was_improving and not self._presenter.is_improving
+        self._has_news = self._has_news or (self._was_improving and not self._presenter.is_improving)
         self._was_improving = self._presenter.is_improving
-        if has_ended and not self._ui.teachBackSection.collapsed:
+        if self._ui.reviewPage.isVisible():
+            self._scroll_to_news()
+
+    def _on_page_event(self, event: Any) -> None:
+        # A page out of sight is not laid out.
+        if event.type() == qt.QEvent.Show:
+            self._scroll_to_news()
+
+    def _scroll_to_news(self) -> None:
+        if self._has_news and not self._ui.teachBackSection.collapsed:
             scroll_later(self._ui.reviewPage, self._ui.teachBackSection, self._application)
+        self._has_news = False
 
     def _show_comparison(self) -> None:
         card = self._presenter.comparison

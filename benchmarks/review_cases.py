@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from coranet.contract.config import SegmentConfig
 from coranet.data.datalist import with_true_labels
 from coranet.data.orientation import Orientation
 from coranet.inference.prediction import channels_on_own_grid
+from coranet.inference.views import Views
 from coranet.regions.files import WrittenCase, read_map
 from coranet.reporting import Reporter
 from coranet.segmentation import Segmenter
@@ -97,5 +98,7 @@ class Doubts:
         volume = read_image(case.image)
         image = self._segmenter.prepared(volume)
         spacing_dhw = Orientation.of(volume.grid.direction).spacing_to_canonical(volume.grid.spacing_mm)[::-1]
-        passes = ScanPasses(self._segmenter.network, self._segmenter.window, image, spacing_dhw, 0)
+        passes = ScanPasses(
+            self._segmenter.network, replace(self._segmenter.window, views=Views()), image, spacing_dhw, 0
+        )
         return channels_on_own_grid(passes.softmax(), volume.grid)

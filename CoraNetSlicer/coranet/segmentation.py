@@ -80,13 +80,13 @@ class Segmenter:
         self.reference = Reference.from_card(self.package.card) if config.quality else None
         self.dial = dial_of(config, self.package, self.card.error_model if self.error_model else None)
         self.kept = kept_components(config, self.package, self.card)
-        self.views = views_of(config, self.package, self.card)
         self.makes_surfaces = config.surfaces and can_make_surfaces()
         self.makes_regions = config.regions
         self.network = self.package.load_network(device)
-        self.window = SlidingWindow.of(
+        once = SlidingWindow.of(
             self.package.architecture, config.inference, device, lambda share: reporter.stop_if_requested()
         )
+        self.window = replace(once, views=views_of(config, self.package, self.card))
         self.coarse = self.package.load_coarse(device, config.inference, lambda share: reporter.stop_if_requested())
 
     def predict(self, volume: Volume) -> Prediction:
@@ -125,12 +125,11 @@ class Segmenter:
         measurement = None if self.reference is None else Measurement(self.window.classes)
         whole, voxels_done = sum(box.voxels for box in boxes), 0
         own_spacing = CanonicalGrid.of(volume.grid).spacing_dhw
-        network = self.views.of(self.network)
         for box in boxes:
             progress = _ShareReporter(before_window, voxels_done / whole, box.voxels / whole)
             image = Background(partial(self.prepared, volume, box)).result(progress.again)
             window = replace(self.window, before_window=progress)
-            logits = window.stream(network, image, lowest(image.numpy()))
+            logits = window.stream(self.network, image, lowest(image.numpy()))
             if measurement is not None:
                 logits = measurement.gathered(logits, image.numpy())
             if doubt is None:

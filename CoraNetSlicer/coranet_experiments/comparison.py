@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -18,6 +19,7 @@ from coranet.data.box import Box
 from coranet.data.identity import identity_of_channels
 from coranet.data.scans import on_one_grid, read_channels
 from coranet.inference.prediction import channels_on_own_grid
+from coranet.inference.views import Views
 from coranet.metrics import KnownErrors, covered, detection, detection_at, expected_calibration_error
 from coranet.reporting import Reporter
 from coranet.segmentation import Segmenter
@@ -84,7 +86,9 @@ class ScanComparison:
         grid = CanonicalGrid.of(volume.grid)
         prepared_dhw = np.multiply(grid.spacing_dhw, box.size if box else grid.shape) / image.shape[1:]
         seed = zlib.crc32(case.id.encode("utf-8"))
-        passes = ScanPasses(segmenter.network, segmenter.window, image, prepared_dhw.tolist(), seed, box)
+        passes = ScanPasses(
+            segmenter.network, replace(segmenter.window, views=Views()), image, prepared_dhw.tolist(), seed, box
+        )
         return volume.grid, passes
 
 

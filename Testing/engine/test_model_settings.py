@@ -75,7 +75,7 @@ def test_only_axes_that_were_mirrored_in_training_are_and_none_across_single_sli
         ("auto", 0, {"S": 12.0}, 0, 12.0),
         ("auto", 2, {"L": 90.0}, 2, 30.0),
         ("auto", 0, {}, 0, 0.0),
-        ("auto", None, {"S": 20.0, "L": 20.0}, 0, 0.0),
+        ("auto", None, {"S": 20.0, "L": 20.0}, 0, 20.0),
         ("on", None, {"S": 20.0, "L": 20.0}, 0, 20.0),
         ("off", 0, {"S": 90.0}, 0, 0.0),
     ],
@@ -87,6 +87,7 @@ def test_scans_are_rotated_as_the_training_rotated_them_and_by_default_within_sl
     card = a_card(rotation_degrees=learned)
     views = views_of(config_of(rotated_views=setting), package, card)
     assert (views.rotation_axis, views.degrees, views.spacing_dhw) == (axis, degrees, (3.0, 2.0, 1.0))
+    assert views.most_voxels == (4_000_000 if (setting, slice_axis) == ("auto", None) else None)
     compared = replace(config_of(), compare_uncertainties=True)
     assert views_of(compared, package, card).degrees == 0
 

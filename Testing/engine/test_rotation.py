@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
+from coranet.inference.views import Views
 from coranet.networks import HeadLogits, RotationMean
 
 
@@ -76,3 +79,19 @@ def test_angles_are_angles_in_millimetres():
     upright = network.seen[1][0, 0, 0]
     rows = (upright.max(1).values > 0.3).sum()
     assert rows == pytest.approx(10, abs=1)  # 10 rows of 4 mm
+
+
+@pytest.mark.parametrize(
+    ("views", "voxels", "is_rotated"),
+    [
+        (Views(degrees=20.0), 10**9, True),
+        (Views(degrees=20.0, most_voxels=1000), 1000, True),
+        (Views(degrees=20.0, most_voxels=1000), 1001, False),
+        (Views(), 1, False),
+    ],
+)
+def test_large_scans_of_3d_networks_are_not_rotated(views, voxels, is_rotated):
+    network = Brightness()
+    assert (views.of(network, voxels) is not network) == is_rotated
+    replace(views, mirrored_axes=(1,)).of(network, voxels)(a_smooth_scan((2, 16, 16)))
+    assert len(network.seen) == (6 if is_rotated else 2)

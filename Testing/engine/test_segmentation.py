@@ -401,7 +401,7 @@ def a_mirroring_segmenter(a_random_model, a_reporter, a_cpu):
 
 def test_mirrored_it_is_decided_on_the_mean_of_all_views(a_mirroring_segmenter, an_oblique_scan):
     segmenter, plain = a_mirroring_segmenter(["L", "S"]), a_mirroring_segmenter(["L", "S"], "off")
-    assert (segmenter.views.mirrored_axes, plain.views.mirrored_axes) == ((2, 0), ())
+    assert (segmenter.window.views.mirrored_axes, plain.window.views.mirrored_axes) == ((2, 0), ())
     found, without = segmenter.predict(an_oblique_scan), plain.predict(an_oblique_scan)
     plain.network = MirrorMean(plain.network, (0, 2))
     expected = plain.predict(an_oblique_scan)
@@ -411,7 +411,9 @@ def test_mirrored_it_is_decided_on_the_mean_of_all_views(a_mirroring_segmenter, 
 
 def test_across_slices_that_are_looked_at_one_by_one_nothing_is_mirrored(a_mirroring_segmenter):
     slices = {"backbone": "unet", "slice_axis": 0, "patch_size_kji": (1, 12, 16), "strides": ((1, 2, 2),)}
-    assert a_mirroring_segmenter(["L", "S"], kernels=((1, 3, 3), (1, 3, 3)), **slices).views.mirrored_axes == (2,)
+    assert a_mirroring_segmenter(["L", "S"], kernels=((1, 3, 3), (1, 3, 3)), **slices).window.views.mirrored_axes == (
+        2,
+    )
 
 
 def test_a_model_that_knows_no_mirrored_scans_is_not_asked_about_them(a_mirroring_segmenter):

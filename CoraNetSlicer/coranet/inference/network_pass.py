@@ -18,6 +18,7 @@ from ..contract.config import InferenceConfig
 from ..devices import Device, free_memory_bytes, is_out_of_memory
 from ..networks import Architecture, HeadLogits
 from ..networks.architecture import Size
+from .views import Views
 from .windows import Cover, WindowRule
 
 # Processors are fastest with windows that stay in their cache, cards with windows that keep all of their units busy.
@@ -53,6 +54,7 @@ class SlidingWindow:
         device: where the network lives, and the sums.
         classes: number of classes with background.
         window_batch: windows computed at once; None: as many as have the voxels of a large one.
+        views: how often the network looks at each window.
         before_window: called before each batch of windows, and again and again while one is computed, with the share
             of the scan that is done, 0 to 1; may raise to stop.
     """
@@ -62,6 +64,7 @@ class SlidingWindow:
     classes: int
     window_batch: int | None = None
     before_window: Callable[[float], None] = lambda share: None
+    views: Views = Views()
 
     @staticmethod
     def of(
@@ -123,7 +126,7 @@ class SlidingWindow:
         Raises:
             RuntimeError, MemoryError: not even one window of the size of the patch fits into memory.
         """
-        tried = self
+        tried, network = self, self.views.of(network, image[0].numel())
         while True:
             rows = tried._rows(network, image, padding)
             try:

@@ -24,7 +24,6 @@ from ..distributed import Team
 from ..error_model import ErrorCase, ErrorModel, Evidence, default_tolerance_mm, fit
 from ..error_model.package import MOST_FOLDS
 from ..inference.network_pass import SlidingWindow
-from ..inference.views import Views
 from ..model_package import ModelPackage
 from ..planning.error_budget import is_reviewed_to_the_end, left_out_cases, reserved_s, why_none
 from ..planning.plan import Plan
@@ -53,8 +52,7 @@ class Trained:
         network: the same in memory.
         plan: what was trained.
         cases: what it has learned from.
-        window: how it covers a whole scan.
-        views: how often it looks at one.
+        window: how it covers a whole scan that is segmented.
     """
 
     package: ModelPackage
@@ -62,7 +60,6 @@ class Trained:
     plan: Plan
     cases: TrainingCases
     window: SlidingWindow
-    views: Views
 
 
 def add_error_model(training: TrainingJob, trained: Trained) -> ErrorModel | None:
@@ -214,8 +211,7 @@ class _ErrorStage:
         window = replace(self._trained.window, before_window=lambda share: self._reporter.stop_if_requested())
         image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
         evidence = Evidence.allocated(image, window.classes)
-        as_applied = self._trained.views.of(network)
-        for _ in evidence.gathered(window.stream(as_applied, image, case.padding), image):
+        for _ in evidence.gathered(window.stream(network, image, case.padding), image):
             pass
         known = None if case.known is None else np.asarray(case.known) > 0
         truth = np.asarray(case.labels)

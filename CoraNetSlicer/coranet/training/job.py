@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from .. import __version__
 from ..contract import Datalist, Job, ModelCard, Role
 from ..contract.config import TrainConfig
@@ -234,13 +232,13 @@ class _Training:
 
     def finish(self, ready: _Ready) -> str:
         """Write the model; returns a sentence about it."""
-        job, plan, state, cases, window = self._job, ready.plan, ready.state, ready.cases, ready.window
+        job, plan, state, cases = self._job, ready.plan, ready.state, ready.cases
         datalist, regions = ready.datalist, ready.regions
-        best = self._take_best_weights(state, cases, window)
+        best = self._take_best_weights(state, cases, ready.window)
         degrees = patch_sampler(self._config, plan.architecture, plan.spacing_dhw).augmentation.spatial.degrees
-        views = Views.rotated("auto", plan.architecture, plan.spacing_dhw, degrees)
-        as_applied = views.of(state.teacher)
-        caution = calibrate_caution(as_applied, cases.validation, window, len(cases.class_names) + 1)
+        # What is measured for segmentations is measured as they look at scans.
+        window = replace(ready.window, views=Views.rotated("auto", plan.architecture, plan.spacing_dhw, degrees))
+        caution = calibrate_caution(state.teacher, cases.validation, window, len(cases.class_names) + 1)
         card = {
             "validation_dice": best["dice"],
             "best_step": best["step"],
@@ -262,7 +260,7 @@ class _Training:
             **_if_any("mirrored_axes", list(self._config.augmentation.flip_axes)),
             **_if_any("rotation_degrees", degrees),
             **card_of_cases(job),
-            **self._reference(ready, as_applied),
+            **self._reference(ready, window),
         }
         if state.before is not None and best["step"] == 0:
             self._reporter.emit(_NOT_IMPROVED)
@@ -270,17 +268,17 @@ class _Training:
             job.model_folder, plan.architecture, plan.preprocessing, datalist.labels, card, regions.part
         )
         package.write(state.teacher, regions.network)
-        add_error_model(self._training_job(), Trained(package, state.teacher, plan, cases, window, views))
+        add_error_model(self._training_job(), Trained(package, state.teacher, plan, cases, window))
         remove_folder(job.cache_folder)
         return _summary(package)
 
-    def _reference(self, ready: _Ready, network: nn.Module) -> dict[str, Any]:
+    def _reference(self, ready: _Ready, window: SlidingWindow) -> dict[str, Any]:
         """What its scans are like, from a small share of the voxels that the training has looked at."""
         if self._config.training.quality_reference == "off":
             return {}
-        window = replace(ready.window, before_window=lambda share: self._reporter.stop_if_requested())
+        window = replace(window, before_window=lambda share: self._reporter.stop_if_requested())
         voxels = ready.state.step * sum(ready.plan.batch_sizes) * math.prod(ready.plan.architecture.patch_size_kji)
-        reference = reference_of(network, ready.cases, window, _MEASURED_SHARE * voxels)
+        reference = reference_of(ready.state.teacher, ready.cases, window, _MEASURED_SHARE * voxels)
         return {"reference": reference.to_dict()}
 
     def _take_best_weights(self, state: TrainingState, cases: TrainingCases, window: SlidingWindow) -> dict[str, Any]:

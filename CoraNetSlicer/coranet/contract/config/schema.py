@@ -316,8 +316,9 @@ class InferenceConfig(Section):
     )  # fmt: skip
     rotated_views: str = setting(
         "auto", "Whether the result is a mean over three views of the scan, as it is and rotated by 30 degrees either "
-        "way, or by as much as the training rotated patches, if that is less: three times the network's time. 'auto': "
-        "for networks that segment slices one by one, within the slice; 'on': for all, else about the vertical axis.",
+        "way, or by as much as the training rotated patches, if that is less: three times the network's time. Slices "
+        "that are segmented one by one are rotated within themselves, others about the vertical axis. 'auto': slices, "
+        "and of 3D scans those of at most 4 million voxels at the working spacing.",
         paper="off", choices=("auto", "on", "off"),
     )  # fmt: skip
     largest_component: str = setting(

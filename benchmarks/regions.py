@@ -92,17 +92,17 @@ def measured(size_ijk: tuple[int, int, int], thickness: float, repeats: int) -> 
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter(), time.process_time()
-        found = find_regions("made up", prediction, grid, 0.0)
+        regions_found = find_regions("made up", prediction, grid, 0.0)
         seconds.append((time.perf_counter() - start[0], time.process_time() - start[1]))
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        write_regions(PredictionFiles(Path(folder)), found, grid)
+        write_regions(PredictionFiles(Path(folder)), regions_found, grid)
         write_seconds = time.perf_counter() - start
     arrays = sum(array.nbytes for array in arrays_of(prediction).values()) / 2**30
     differing = np.count_nonzero(prediction.conservative != prediction.radical)
     return {
         "size_ijk": size_ijk, "classes": len(STRUCTURES), "differing_share": differing / prediction.radical.size,
-        "regions": len(found.list.regions), "seconds": [round(wall, 2) for wall, _ in seconds],
+        "regions": len(regions_found.list.regions), "seconds": [round(wall, 2) for wall, _ in seconds],
         "processor_seconds": [round(own, 2) for _, own in seconds],
         "write_seconds": round(write_seconds, 2), "case_gib": round(arrays, 2), "peak_before_gib": round(before, 2),
         "peak_gib": round(peak_gib(), 2),

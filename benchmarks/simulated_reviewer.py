@@ -69,8 +69,8 @@ def _largest_change_ml(region: Region) -> float:
 def ways_to_look(case: Case, known: KnownCase, doubt: Doubt) -> Courses:
     """CoraNet's regions as they stand, and the places that are compared with them."""
     prediction, grid = known.written.prediction, known.written.grid
-    found = find_regions(case.id, prediction, grid, known.written.caution)
-    own = questions_of(found, prediction)
+    regions_found = find_regions(case.id, prediction, grid, known.written.caution)
+    own = questions_of(regions_found, prediction)
     rivals, as_if = asked_like_coranet(case.id, prediction, doubt, grid)
     alike = questions_of(rivals, as_if)
     sizes = [len(question.places) for question in own]
@@ -95,8 +95,10 @@ def rankings(case: Case, known: KnownCase) -> Courses:
     prediction, grid = known.written.prediction, known.written.grid
     courses = {}
     for name, effect in RANKINGS.items():
-        found = find_regions(case.id, prediction, grid, known.written.caution, effect=effect)
-        courses[name] = review(prediction.segmentation, known.truth, known.values, questions_of(found, prediction))
+        regions_found = find_regions(case.id, prediction, grid, known.written.caution, effect=effect)
+        courses[name] = review(
+            prediction.segmentation, known.truth, known.values, questions_of(regions_found, prediction)
+        )
     return courses
 
 
@@ -109,8 +111,8 @@ def cautions_and_sizes(case: Case, known: KnownCase) -> Courses:
         if caution is not None:
             prediction = at_caution(prediction, grid, known.values, caution)
         for pieces in PIECES:
-            found = find_regions(case.id, prediction, grid, 0.0, RegionRule(largest_share=1 / pieces))
-            questions = questions_of(found, prediction)
+            regions_found = find_regions(case.id, prediction, grid, 0.0, RegionRule(largest_share=1 / pieces))
+            questions = questions_of(regions_found, prediction)
             for painted in (False, True):
                 key = json.dumps([caution, pieces, painted])
                 courses[key] = review(prediction.segmentation, known.truth, known.values, questions, painted)

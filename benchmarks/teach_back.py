@@ -61,22 +61,22 @@ def decide(known: KnownCase, files: PredictionFiles, decisions: int, arm: str) -
     Returns:
         Number of regions, of voxels that are known then, of those that are wrong in the result and in the reviewed one.
     """
-    found = read_regions(known.written.files)
+    regions_found = read_regions(known.written.files)
     prediction, truth = known.written.prediction, known.truth.reshape(-1)
-    review = replace(Review.of(found.list), trusts_certain=arm == "trusted")
-    questions = questions_of(found, prediction)[:decisions]
+    review = replace(Review.of(regions_found.list), trusts_certain=arm == "trusted")
+    questions = questions_of(regions_found, prediction)[:decisions]
     for number, question in enumerate(questions, start=1):
         chosen = nearest(question, truth)
         wrong = np.mean(question.answers[chosen] != truth[question.places])
         choice = Choice.EDITED if arm == "painted" and wrong > MOST_WRONG else ANSWERS[chosen]
         review = review.with_decision(number, choice, "oracle")
-    labels, mask = reviewed_maps(prediction, found.list, found.region_map, review, known.truth)
+    labels, mask = reviewed_maps(prediction, regions_found.list, regions_found.region_map, review, known.truth)
     if arm == "whole":
         labels, mask = known.truth, np.ones_like(mask)
     files.folder.mkdir(parents=True, exist_ok=True)
     write_volume(files.reviewed, labels, known.written.grid)
     write_volume(files.known, mask, known.written.grid)
-    found.list.write(files.regions)
+    regions_found.list.write(files.regions)
     review.write(files.review)
     wrong = [
         int(np.count_nonzero((label_map != known.truth) & (mask > 0)))

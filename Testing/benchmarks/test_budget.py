@@ -31,15 +31,15 @@ ROWS = [
 
 
 def test_the_verdict_over_all_sets():
-    found = budget.verdict(ROWS)
-    assert found["sets"] == 2 and found["above"] == {"supervised": 1, "fully_supervised": 0}
-    assert found["mean_dice"] == pytest.approx({"supervised": 0.65, "coranet": 0.7, "fully_supervised": 0.85})
-    assert found["distance_closed"] == pytest.approx(0.25)
+    verdict = budget.verdict(ROWS)
+    assert verdict["sets"] == 2 and verdict["above"] == {"supervised": 1, "fully_supervised": 0}
+    assert verdict["mean_dice"] == pytest.approx({"supervised": 0.65, "coranet": 0.7, "fully_supervised": 0.85})
+    assert verdict["distance_closed"] == pytest.approx(0.25)
 
 
 def test_without_bounds_there_is_no_distance():
-    found = budget.verdict([row("la", "coranet", None), row("la", "nnunet", 0.8)])
-    assert found["distance_closed"] is None and found["above"] == {"nnunet": 0}
+    verdict = budget.verdict([row("la", "coranet", None), row("la", "nnunet", 0.8)])
+    assert verdict["distance_closed"] is None and verdict["above"] == {"nnunet": 0}
 
 
 def test_tables_for_people():

@@ -39,17 +39,17 @@ def present_resources(repository: Path = REPOSITORY) -> list[str]:
 def with_present_files(text: str) -> str:
     """The CMake file with both lists brought up to date."""
     for variable, names in ((SCRIPTS, present_scripts()), (RESOURCES, present_resources())):
-        found = _block(variable, text)
+        block = _block(variable, text)
         lines = "".join(f"\n  {name}" for name in names)
-        text = text[: found.start("entries")] + lines + "\n  " + text[found.end("entries") :]
+        text = text[: block.start("entries")] + lines + "\n  " + text[block.end("entries") :]
     return text
 
 
 def _block(variable: str, text: str) -> re.Match[str]:
-    found = re.search(rf"set\({variable}(?P<entries>[^)]*)\)", text)
-    if found is None:
+    match = re.search(rf"set\({variable}(?P<entries>[^)]*)\)", text)
+    if match is None:
         raise ValueError(f"expected 'set({variable} ...)' in {CMAKE_FILE}; add it.")
-    return found
+    return match
 
 
 if __name__ == "__main__":

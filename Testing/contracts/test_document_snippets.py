@@ -36,8 +36,8 @@ TEXTS = {path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8
 
 def blocks(text: str, *languages: str) -> list[str]:
     """Fenced blocks of these languages; "" is a block without one."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [block for language, block in found if language in languages]
+    matches = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block for language, block in matches if language in languages]
 
 
 def command_lines(text: str) -> list[list[str]]:

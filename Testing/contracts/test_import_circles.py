@@ -70,10 +70,10 @@ def test_a_circle_is_named():
         SourceFile.from_text("import a.other.three", "a.inner.two"),
         SourceFile.from_text("from a.inner import one", "a.other.three"),
     ]
-    found = imports_between(files)
-    assert circle_in(found).count(" imports ") == 3
-    assert between_folders(found) == {("a.inner", "a.other"), ("a.other", "a.inner")}
-    assert circle_in(between_folders(found))
+    imports = imports_between(files)
+    assert circle_in(imports).count(" imports ") == 3
+    assert between_folders(imports) == {("a.inner", "a.other"), ("a.other", "a.inner")}
+    assert circle_in(between_folders(imports))
 
 
 def test_an_import_for_types_makes_no_circle():

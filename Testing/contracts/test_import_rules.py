@@ -24,9 +24,9 @@ PURE_FILES = (
 
 
 def present(*names: str) -> list[SourceFile]:
-    found = files_in(*names)
-    assert found, f"none of {names} exists; the rule would test nothing"
-    return found
+    files = files_in(*names)
+    assert files, f"none of {names} exists; the rule would test nothing"
+    return files
 
 
 def test_the_engine_never_reaches_into_slicer():

@@ -76,15 +76,15 @@ def is_vague(text: str) -> bool:
 
 
 def test_each_error_says_what_to_do():
-    found = sentences(ERRORS)
-    assert len(found) > 200
-    assert [f"{place}: {text}" for place, text in found if without_remedy(text)] == []
+    texts = sentences(ERRORS)
+    assert len(texts) > 200
+    assert [f"{place}: {text}" for place, text in texts if without_remedy(text)] == []
 
 
 def test_each_warning_says_what_it_means_or_what_to_do():
-    found = sentences(("Warned",), 1)
-    assert len(found) > 10
-    assert [f"{place}: {text}" for place, text in found if not re.search(r"[;:,}]", text)] == []
+    texts = sentences(("Warned",), 1)
+    assert len(texts) > 10
+    assert [f"{place}: {text}" for place, text in texts if not re.search(r"[;:,}]", text)] == []
 
 
 def test_no_sentence_is_vague():

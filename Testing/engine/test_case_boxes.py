@@ -97,12 +97,12 @@ def test_a_case_in_which_nothing_is_found_is_looked_at_whole(
     monkeypatch.setattr(BrightIsFound, "threshold", 100.0)
     recipe = a_coarse_network.part.preprocessing
     prepared = [prepare_case(case, recipe, [1], tmp_path / "cache", merged=True) for case in cases.values()]
-    found = Found(a_coarse_network, prepared, a_reporter)
-    boxes = found.boxes(a_coarse_network.part, scans_of(cases))
+    case_boxes = Found(a_coarse_network, prepared, a_reporter)
+    boxes = case_boxes.boxes(a_coarse_network.part, scans_of(cases))
     assert boxes["unlabeled"] == boxes["validation"] == ()
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["not_found"] * 3
-    assert found.warnings == [event for event in a_reporter.events if isinstance(event, Warned)]
-    assert "finds the structures nowhere" in found.in_words(a_coarse_network.part, boxes)
+    assert case_boxes.warnings == [event for event in a_reporter.events if isinstance(event, Warned)]
+    assert "finds the structures nowhere" in case_boxes.in_words(a_coarse_network.part, boxes)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_a_labeled_case_without_a_structure_teaches_where_something_is_taken_for
     labels = read_label_map(cases["training"].label)
     write_volume(cases["training"].label, 0 * labels.voxels, labels.grid)
     prepared = [prepare_case(cases["training"], a_coarse_network.part.preprocessing, [1], tmp_path, merged=True)]
-    found = Found(a_coarse_network, prepared, a_reporter)
-    boxes = found.boxes(a_coarse_network.part, scans_of({"training": cases["training"]}))
+    case_boxes = Found(a_coarse_network, prepared, a_reporter)
+    boxes = case_boxes.boxes(a_coarse_network.part, scans_of({"training": cases["training"]}))
     assert boxes == {"training": expected}
-    assert found.missed(Role.TRAINING) == [] and found.warnings == []
+    assert case_boxes.missed(Role.TRAINING) == [] and case_boxes.warnings == []
     assert [event.code for event in a_reporter.events] == codes
 
 

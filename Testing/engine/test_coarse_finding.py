@@ -96,8 +96,8 @@ def test_what_is_too_small_in_all_for_what_is_looked_for_is_not_found(a_coarse_n
 
 def test_a_scan_larger_than_the_window_is_seen_whole(a_coarse_network):
     far = Box((50, 60, 70), (55, 66, 78))
-    found = a_coarse_network.boxes(a_scan_with(far, shape=(60, 70, 80)))
-    assert found == [Box((49, 58, 68), (56, 68, 80))]
+    boxes = a_coarse_network.boxes(a_scan_with(far, shape=(60, 70, 80)))
+    assert boxes == [Box((49, 58, 68), (56, 68, 80))]
 
 
 def test_it_can_be_stopped(a_coarse_network):

@@ -31,8 +31,8 @@ def test_a_damaged_key_is_named_with_its_file(tmp_path, damage):
 
 @pytest.mark.parametrize(("share", "expected"), [(0.8, 0.7), (0.9, 0.85), (0.95, None), (0.5, None)])
 def test_the_promise_of_a_share(share, expected):
-    found = ErrorModelCard(1.0, 9, PROMISES).promise(share)
-    assert (found and found.relative_size) == expected
+    promise = ErrorModelCard(1.0, 9, PROMISES).promise(share)
+    assert (promise and promise.relative_size) == expected
 
 
 @pytest.mark.parametrize(

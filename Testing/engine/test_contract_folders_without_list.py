@@ -71,32 +71,32 @@ FOLDERS = {
 
 @pytest.mark.parametrize(("names", "expected"), FOLDERS.values(), ids=FOLDERS)
 def test_labels_find_their_images(make, names, expected):
-    found = find_cases(make(*names))
-    assert labels_by_case(found) == expected
-    assert [case.role.value for case in found.cases] == [
+    datalist = find_cases(make(*names))
+    assert labels_by_case(datalist) == expected
+    assert [case.role.value for case in datalist.cases] == [
         "training" if own else "unlabeled" for own in expected.values()
     ]
-    assert found.left_out == ()
-    assert labels(found) == [(1, "label 1"), (3, "label 3")]
+    assert datalist.left_out == ()
+    assert labels(datalist) == [(1, "label 1"), (3, "label 3")]
 
 
 def test_segmentations_of_slicer_bring_their_names(make):
-    found = find_cases(make("p1.nrrd", "p1.seg.nrrd", "p2.nrrd"))
-    assert labels_by_case(found) == {"p1": "p1.seg.nrrd", "p2": None}
-    assert labels(found) == [(3, "Liver")]
+    datalist = find_cases(make("p1.nrrd", "p1.seg.nrrd", "p2.nrrd"))
+    assert labels_by_case(datalist) == {"p1": "p1.seg.nrrd", "p2": None}
+    assert labels(datalist) == [(3, "Liver")]
 
 
 def test_who_names_the_labels_itself_gets_none(make):
-    found = find_cases(make("image001.nrrd", "label001.nrrd"), name_values=False)
-    assert labels_by_case(found) == {"image001": "label001.nrrd"} and found.labels == ()
+    datalist = find_cases(make("image001.nrrd", "label001.nrrd"), name_values=False)
+    assert labels_by_case(datalist) == {"image001": "label001.nrrd"} and datalist.labels == ()
 
 
 def test_a_list_of_labels_alone_names_them(make):
     folder = make("image001.nrrd", "label001.nrrd")
     (folder / "dataset.json").write_text('{"labels": {"1": "organ", "3": "lesion"}}', encoding="utf-8")
-    found = find_cases(folder)
-    assert labels_by_case(found) == {"image001": "label001.nrrd"}
-    assert labels(found) == [(1, "organ"), (3, "lesion")]
+    datalist = find_cases(folder)
+    assert labels_by_case(datalist) == {"image001": "label001.nrrd"}
+    assert labels(datalist) == [(1, "organ"), (3, "lesion")]
 
 
 def test_a_scan_that_is_called_label_is_a_scan(make, tmp_path):
@@ -106,9 +106,9 @@ def test_a_scan_that_is_called_label_is_a_scan(make, tmp_path):
 
 
 def test_a_label_map_without_image_is_left_out(make):
-    found = find_cases(make("image001.nrrd", "label007.nrrd"))
-    assert labels_by_case(found) == {"image001": None}
-    (sentence,) = found.left_out
+    datalist = find_cases(make("image001.nrrd", "label007.nrrd"))
+    assert labels_by_case(datalist) == {"image001": None}
+    (sentence,) = datalist.left_out
     assert "the label map 'label007' is left out: it has no image of its name" in sentence
 
 

@@ -33,8 +33,8 @@ def folder(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_what_exists_is_found_however_it_is_written(folder, text):
-    found = listed_path(folder, text.format(folder=folder))
-    assert found.is_absolute() and os.path.samefile(found, folder / "images" / "a b.nrrd")
+    path = listed_path(folder, text.format(folder=folder))
+    assert path.is_absolute() and os.path.samefile(path, folder / "images" / "a b.nrrd")
 
 
 @pytest.mark.parametrize(("on_disk", "written"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED), (COMPOSED, COMPOSED)])

@@ -39,9 +39,9 @@ PAIRS = {
 
 @pytest.mark.parametrize(("images", "labels", "expected"), PAIRS.values(), ids=PAIRS)
 def test_names_tell_which_label_belongs_to_which_image(images, labels, expected):
-    found = pair_names(images, labels)
-    assert {labels[label]: images[image] for label, image in found.items()} == expected
-    assert len(set(found.values())) == len(found)
+    pairs = pair_names(images, labels)
+    assert {labels[label]: images[image] for label, image in pairs.items()} == expected
+    assert len(set(pairs.values())) == len(pairs)
 
 
 @pytest.mark.parametrize(("images", "labels", "expected"), PAIRS.values(), ids=PAIRS)

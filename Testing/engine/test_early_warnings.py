@@ -44,9 +44,9 @@ def test_nothing_is_told_where_all_is_well():
 
 
 def test_a_class_that_is_never_predicted_is_named_once():
-    found = warned(EarlyWarnings(NAMES, 4000), range(1, 1501), present=(2,))
-    assert [(step, code) for step, code, _ in found] == [(500, "class_never_predicted")]
-    assert found[0][2].startswith("class 'pancreas' was never predicted in 500 steps")
+    warnings = warned(EarlyWarnings(NAMES, 4000), range(1, 1501), present=(2,))
+    assert [(step, code) for step, code, _ in warnings] == [(500, "class_never_predicted")]
+    assert warnings[0][2].startswith("class 'pancreas' was never predicted in 500 steps")
 
 
 def test_one_prediction_in_any_step_is_enough():
@@ -85,16 +85,16 @@ def test_pseudo_labels_without_foreground_have_collapsed():
 
 
 def test_a_region_that_stays_large_is_told():
-    found = warned(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=0.6)
-    assert [(step, code) for step, code, _ in found] == [(200, "mostly_uncertain")]
+    warnings = warned(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=0.6)
+    assert [(step, code) for step, code, _ in warnings] == [(200, "mostly_uncertain")]
     assert warned(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=0.5) == []
     assert warned(EarlyWarnings(NAMES, 4000), range(1, 401), uncertain=None) == []
 
 
 def test_a_loss_that_does_not_fall_is_told_once():
-    found = warned(EarlyWarnings(NAMES, 4000), range(1, 1501), supervised=1.1)
-    assert [(step, code) for step, code, _ in found] == [(500, "loss_not_falling")]
-    assert "(1.100 at first, 1.100 now)" in found[0][2]
+    warnings = warned(EarlyWarnings(NAMES, 4000), range(1, 1501), supervised=1.1)
+    assert [(step, code) for step, code, _ in warnings] == [(500, "loss_not_falling")]
+    assert "(1.100 at first, 1.100 now)" in warnings[0][2]
 
 
 def test_a_loss_that_fell_may_be_level_later():
@@ -129,9 +129,9 @@ def prepared(*voxels: int):
 
 
 def test_classes_that_validation_lacks_are_named():
-    found = absent_in_validation([prepared(4, 0), prepared(0, 0)], NAMES)
-    assert [warning.code for warning in found] == ["validation_label_absent"]
-    assert found[0].message.startswith("validation has no label 2 ('tumour')")
+    warnings = absent_in_validation([prepared(4, 0), prepared(0, 0)], NAMES)
+    assert [warning.code for warning in warnings] == ["validation_label_absent"]
+    assert warnings[0].message.startswith("validation has no label 2 ('tumour')")
 
 
 @pytest.mark.parametrize("cases", [[], [prepared(0, 1), prepared(1, 0)]])

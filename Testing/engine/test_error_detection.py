@@ -37,8 +37,8 @@ def test_the_critical_success_index_is_hits_by_all_that_is_wrong_or_flagged():
 
 def test_detection_where_nothing_is_wrong_or_flagged():
     nothing, something = np.zeros(5, dtype=bool), np.arange(5) < 2
-    found = detection(nothing, nothing)
-    assert math.isnan(found["csi"]) and math.isnan(found["error_coverage"]) and found["flagged_share"] == 0
+    figures = detection(nothing, nothing)
+    assert math.isnan(figures["csi"]) and math.isnan(figures["error_coverage"]) and figures["flagged_share"] == 0
     false_alarm = detection(nothing, something)
     assert false_alarm["csi"] == 0 and math.isnan(false_alarm["error_coverage"])
     assert detection(something, nothing) == {"csi": 0, "error_coverage": 0, "flagged_share": 0}

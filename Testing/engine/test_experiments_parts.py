@@ -17,9 +17,9 @@ def datalist(tmp_path_factory):
 
 
 def test_the_development_part_is_every_second_unlabeled_case_with_its_label(datalist):
-    found = cases_of_part(read_datalist(datalist), DEVELOPMENT, datalist.parent / "truth")
-    assert [(case.id, case.role) for case in found] == [("image004", Role.TEST), ("image006", Role.TEST)]
-    assert found[0].label == str(datalist.parent / "truth" / "label004.nrrd")
+    cases = cases_of_part(read_datalist(datalist), DEVELOPMENT, datalist.parent / "truth")
+    assert [(case.id, case.role) for case in cases] == [("image004", Role.TEST), ("image006", Role.TEST)]
+    assert cases[0].label == str(datalist.parent / "truth" / "label004.nrrd")
 
 
 def test_the_test_part_needs_no_truth(datalist):

@@ -165,10 +165,10 @@ def test_only_what_lies_near_to_what_a_head_names_is_looked_at(an_error_model):
     with ScanEvidence.of(image, 3) as scan:
         list(scan.gathered(rows_of(logits)))
         place, near = scan.near_named
-        found = FoundDoubt(an_error_model)
-        probability = found.probability(scan, (1.0, 1.0, 1.0))
+        doubt = FoundDoubt(an_error_model)
+        probability = doubt.probability(scan, (1.0, 1.0, 1.0))
     assert place[2] == slice(14, 47) and near.classes.shape == (4, 6, 33)
-    assert probability.shape == size and len(found.figures) == 1
+    assert probability.shape == size and len(doubt.figures) == 1
     assert not probability[..., :14].any() and not probability[..., 47:].any() and probability[..., 14:47].all()
 
 
@@ -177,9 +177,9 @@ def test_where_nothing_is_named_there_is_no_doubt(an_error_model):
     logits = HeadLogits(*(torch.stack([torch.ones(4, 4, 4), torch.zeros(4, 4, 4)]) for _ in range(3)))
     with ScanEvidence.of(image, 2) as scan:
         list(scan.gathered(rows_of(logits)))
-        found = FoundDoubt(an_error_model)
-        assert not found.probability(scan, (1.0, 1.0, 1.0)).any()
-    assert found.quality() is None
+        doubt = FoundDoubt(an_error_model)
+        assert not doubt.probability(scan, (1.0, 1.0, 1.0)).any()
+    assert doubt.quality() is None
 
 
 def test_what_was_removed_is_not_in_doubt(an_error_model):

@@ -44,9 +44,9 @@ def a_ball() -> tuple[np.ndarray, HeadMargins]:
     ],
 )
 def test_the_head_is_as_sure_as_its_logits_are_apart(logits, sureness, second):
-    found = sureness_and_second(torch.tensor(logits).reshape(1, -1, 1, 1, 1))
-    assert (found[0].dtype, found[0].shape) == (torch.uint8, (1, 1, 1))
-    assert (int(found[0]), int(found[1])) == (sureness, second)
+    sure_and_second = sureness_and_second(torch.tensor(logits).reshape(1, -1, 1, 1, 1))
+    assert (sure_and_second[0].dtype, sure_and_second[0].shape) == (torch.uint8, (1, 1, 1))
+    assert (int(sure_and_second[0]), int(sure_and_second[1])) == (sureness, second)
 
 
 def test_what_is_nearer_in_doubt_is_reached_first(a_ball):

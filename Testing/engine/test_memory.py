@@ -40,10 +40,10 @@ def planned(voxels: float, usual: BatchSizes = TWO_AND_TWO, fixed=AUTOMATIC, pat
 @pytest.mark.parametrize("architecture", [VOLUMES, SLICES], ids=lambda one: one.backbone)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_voxel_takes_what_the_layers_at_full_resolution_keep_and_some_more(architecture, dtype):
-    found = activation_bytes_per_voxel(architecture, on_cpu(dtype))
+    bytes_each = activation_bytes_per_voxel(architecture, on_cpu(dtype))
     # One decoder keeps at least the input of two normalizations and of two convolutions of 4 channels.
     least = 4 * 4 * 4 * (2 if dtype is torch.bfloat16 else 4)
-    assert least < found < 40 * least
+    assert least < bytes_each < 40 * least
 
 
 def test_the_measured_bytes_are_those_of_a_larger_patch(monkeypatch):

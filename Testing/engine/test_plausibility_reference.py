@@ -41,16 +41,16 @@ def test_the_reach_is_that_of_students_t_with_four_usual_cases_beside():
     reach = student_t.ppf(0.999, 5) * math.sqrt(4 * 0.35**2 / 5 * 1.5)
     for times, is_plausible in ((0.99, True), (1.01, False)):
         for sign in (-1, 1):
-            found = reference.implausible(CaseTraits((), (50 * math.exp(sign * times * reach),)))
-            assert (found.sentences == ()) is is_plausible
+            implausible = reference.implausible(CaseTraits((), (50 * math.exp(sign * times * reach),)))
+            assert (implausible.sentences == ()) is is_plausible
 
 
 def test_a_volume_is_said_with_those_of_the_training():
     reference = a_reference()
-    found = reference.implausible(replace(USUAL, volume_ml=(8986.0, 3.0)))
+    implausible = reference.implausible(replace(USUAL, volume_ml=(8986.0, 3.0)))
     low, high = (f"{pick(case.volume_ml[0] for case in reference.cases):.3g}" for pick in (min, max))
-    assert found.of_result == (f"'organ' has 8.99e+03 mL; in 12 training cases it had {low} to {high} mL.",)
-    assert found.of_scan == ()
+    assert implausible.of_result == (f"'organ' has 8.99e+03 mL; in 12 training cases it had {low} to {high} mL.",)
+    assert implausible.of_scan == ()
 
 
 def test_a_structure_that_some_cases_lack_may_be_missing():
@@ -62,8 +62,10 @@ def test_a_structure_that_some_cases_lack_may_be_missing():
 
 
 def test_a_network_that_is_far_less_sure_is_said_and_one_that_is_surer_is_not():
-    found = a_reference().implausible(replace(USUAL, confidence=0.6))
-    assert len(found.of_result) == 1 and found.of_result[0].startswith("The network is far less sure of it (0.60) than")
+    implausible = a_reference().implausible(replace(USUAL, confidence=0.6))
+    assert len(implausible.of_result) == 1 and implausible.of_result[0].startswith(
+        "The network is far less sure of it (0.60) than"
+    )
     assert not a_reference().implausible(replace(USUAL, confidence=0.999)).sentences
     assert not a_reference().implausible(replace(USUAL, confidence=None)).sentences
 
@@ -76,15 +78,15 @@ def test_one_case_of_the_training_that_went_wrong_hides_no_other():
 
 @pytest.mark.parametrize(("detail", "how"), [(0.55, "noisier"), (-0.6, "smoother")])
 def test_a_scan_of_other_detail_is_said(detail, how):
-    found = a_reference().implausible(replace(USUAL, detail=(detail,)))
-    assert found.of_scan == (f"The scan is far {how} than those of the training.",)
-    assert found.of_result == ()
+    implausible = a_reference().implausible(replace(USUAL, detail=(detail,)))
+    assert implausible.of_scan == (f"The scan is far {how} than those of the training.",)
+    assert implausible.of_result == ()
 
 
 def test_of_several_channels_the_one_is_named():
     two = Reference(("organ",), tuple(CaseTraits((0.1, 0.2), (50.0,)) for _ in range(5)))
-    found = two.implausible(CaseTraits((0.1, 2.0), (50.0,)))
-    assert found.of_scan == ("Channel 2 of the scan is far noisier than those of the training.",)
+    implausible = two.implausible(CaseTraits((0.1, 2.0), (50.0,)))
+    assert implausible.of_scan == ("Channel 2 of the scan is far noisier than those of the training.",)
 
 
 def test_one_case_says_nothing():

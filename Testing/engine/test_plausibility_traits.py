@@ -30,15 +30,15 @@ def confidence_of(logits: HeadLogits) -> Confidence:
 
 
 def test_confidence_is_the_dice_that_the_softmax_expects():
-    found = confidence_of(of_shares([0.1, 0.2, 0.7, 0.9], [0.9, 0.8, 0.3, 0.1]))
-    assert found.named == (2,)
-    assert found.mean == pytest.approx(2 * (0.9 + 0.8) / (2.1 + 2))
+    confidence = confidence_of(of_shares([0.1, 0.2, 0.7, 0.9], [0.9, 0.8, 0.3, 0.1]))
+    assert confidence.named == (2,)
+    assert confidence.mean == pytest.approx(2 * (0.9 + 0.8) / (2.1 + 2))
 
 
 def test_of_several_classes_it_is_the_mean_of_those_that_are_named():
-    found = confidence_of(of_shares([0.1, 0.1, 0.6], [0.9, 0.2, 0.1], [0.0001, 0.7, 0.1], [0.0001, 0.0001, 0.2]))
-    assert found.named == (1, 1, 0)
-    assert found.mean == pytest.approx((2 * 0.9 / (1.2 + 1) + 2 * 0.7 / (0.8 + 1)) / 2, abs=1e-3)
+    confidence = confidence_of(of_shares([0.1, 0.1, 0.6], [0.9, 0.2, 0.1], [0.0001, 0.7, 0.1], [0.0001, 0.0001, 0.2]))
+    assert confidence.named == (1, 1, 0)
+    assert confidence.mean == pytest.approx((2 * 0.9 / (1.2 + 1) + 2 * 0.7 / (0.8 + 1)) / 2, abs=1e-3)
 
 
 def test_a_network_that_is_sure_is_right_in_its_own_eyes_and_one_that_names_nothing_is_not():
@@ -92,8 +92,8 @@ def test_boxes_of_a_scan_count_by_their_voxels():
     images = noise((2, 30, 30)), np.cumsum(noise((4, 30, 30), 1), 3)
     for image in images:
         list(measurement.gathered([JoinedRows(0, logits)], image))
-    found = measurement.traits([3.5])
+    traits = measurement.traits([3.5])
     expected = (fine_detail(images[0])[0] + 2 * fine_detail(images[1])[0]) / 3
-    assert found.detail == (pytest.approx(expected),)
-    assert found.volume_ml == (3.5,) and measurement.named == (2,)
-    assert found.confidence == pytest.approx(confidence_of(logits).mean)
+    assert traits.detail == (pytest.approx(expected),)
+    assert traits.volume_ml == (3.5,) and measurement.named == (2,)
+    assert traits.confidence == pytest.approx(confidence_of(logits).mean)

@@ -350,8 +350,8 @@ def test_a_box_holds_the_same_however_a_scan_is_stored(direction):
     straight = np.random.default_rng(0).normal(100, 20, (9, 12, 15)).astype(np.float32)
     recipe = Preprocessing((1.3, 1.0, 2.5), "zscore")
     expected = recipe.prepare_image(same_scan_with_other_axes(straight, np.eye(3)), A_BOX)
-    found = recipe.prepare_image(same_scan_with_other_axes(straight, direction), A_BOX)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    prepared = recipe.prepare_image(same_scan_with_other_axes(straight, direction), A_BOX)
+    np.testing.assert_allclose(prepared, expected, atol=1e-4)
 
 
 def test_sizes_of_a_box_follow_spacing_fixed_size_and_slices():

@@ -45,12 +45,12 @@ def written(tmp_path):
 
 
 def test_regions_come_back_as_they_were_written(tmp_path):
-    found = find_regions("a", random_prediction(), grid_of(), 0.25)
+    regions_found = find_regions("a", random_prediction(), grid_of(), 0.25)
     files = PredictionFiles(tmp_path / "Fall ä")
-    write_regions(files, found, grid_of())
+    write_regions(files, regions_found, grid_of())
     back = read_regions(files)
-    assert back.list == found.list
-    np.testing.assert_array_equal(back.region_map, found.region_map)
+    assert back.list == regions_found.list
+    np.testing.assert_array_equal(back.region_map, regions_found.region_map)
     assert read_label_map(files.region_map).grid.difference(grid_of()) == ""
 
 

@@ -48,9 +48,9 @@ def test_regions_lie_where_the_heads_differ_and_the_rest_is_told(found_in):
 
 def test_without_a_rule_a_region_has_one_pair_and_nothing_is_left_out():
     prediction = random_prediction()
-    found = find_regions("a", prediction, GRID, 0.5, WHOLE)
-    assert found.list.left_out_ml == 0 == found.list.largest_ml
-    for region, inside in voxels_by_region(found):
+    regions_found = find_regions("a", prediction, GRID, 0.5, WHOLE)
+    assert regions_found.list.left_out_ml == 0 == regions_found.list.largest_ml
+    for region, inside in voxels_by_region(regions_found):
         assert set(prediction.conservative[inside]) == {region.conservative}
         assert set(prediction.radical[inside]) == {region.radical}
 
@@ -134,9 +134,9 @@ def slow_surface_share(segmentation, inside, labels) -> float:
 
 def test_the_share_of_the_surface_is_that_of_its_faces():
     prediction = shell_prediction(GRID)
-    found = find_regions("a", prediction, GRID, 0.0, RegionRule(largest_share=0.2))
-    assert len(found.list.regions) > 4
-    for region, inside in voxels_by_region(found):
+    regions_found = find_regions("a", prediction, GRID, 0.0, RegionRule(largest_share=0.2))
+    assert len(regions_found.list.regions) > 4
+    for region, inside in voxels_by_region(regions_found):
         expected = slow_surface_share(prediction.segmentation, inside, region.label_values)
         assert region.surface_share == pytest.approx(expected)
         assert 0 < region.surface_share < 1
@@ -170,17 +170,17 @@ def test_another_effect_gives_another_order_of_the_same_regions():
 
 def test_no_region_holds_more_than_its_share_and_none_less():
     prediction = shell_prediction(grid_of((24, 20, 16)))
-    found = find_regions("a", prediction, grid_of((24, 20, 16)), 0.0)
-    assert max(region.volume_ml for region in found.list.regions) <= found.list.largest_ml
-    assert min(region.volume_ml for region in found.list.regions) >= found.list.smallest_ml
-    assert found.list.largest_ml == pytest.approx(0.05 * found.list.uncertain_ml)
-    assert len(found.list.regions) >= 20
+    regions_found = find_regions("a", prediction, grid_of((24, 20, 16)), 0.0)
+    assert max(region.volume_ml for region in regions_found.list.regions) <= regions_found.list.largest_ml
+    assert min(region.volume_ml for region in regions_found.list.regions) >= regions_found.list.smallest_ml
+    assert regions_found.list.largest_ml == pytest.approx(0.05 * regions_found.list.uncertain_ml)
+    assert len(regions_found.list.regions) >= 20
 
 
 def test_the_smallest_region_can_be_said_in_millilitres():
-    found = find_regions("a", random_prediction(), GRID, 0.0, RegionRule(smallest_ml=0.1))
-    assert min(region.volume_ml for region in found.list.regions) >= 0.1
-    assert found.list.smallest_ml == pytest.approx(0.1)
+    regions_found = find_regions("a", random_prediction(), GRID, 0.0, RegionRule(smallest_ml=0.1))
+    assert min(region.volume_ml for region in regions_found.list.regions) >= 0.1
+    assert regions_found.list.smallest_ml == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -203,8 +203,10 @@ def test_voxels_in_another_order_of_axes_give_the_same_regions(seed):
 
 def test_heads_that_agree_leave_nothing_to_decide():
     labels = random_prediction().segmentation
-    found = find_regions("a", prediction_of(labels, labels, labels), GRID, 0.0)
-    assert found.list.regions == () and found.list.uncertain_ml == 0 and not found.region_map.any()
+    regions_found = find_regions("a", prediction_of(labels, labels, labels), GRID, 0.0)
+    assert (
+        regions_found.list.regions == () and regions_found.list.uncertain_ml == 0 and not regions_found.region_map.any()
+    )
 
 
 @pytest.mark.slow
@@ -213,8 +215,8 @@ def test_more_regions_than_two_bytes_can_number():
     mask = np.zeros(shape, np.uint8)
     mask[::2, ::2, ::1] = np.tile([1, 2], 40)
     grid = grid_of(shape[::-1])
-    found = find_regions("a", prediction_of(mask * 0, mask * 0, mask), grid, 0.0, WHOLE)
-    assert len(found.list.regions) == 81920 and found.region_map.dtype == np.uint32
+    regions_found = find_regions("a", prediction_of(mask * 0, mask * 0, mask), grid, 0.0, WHOLE)
+    assert len(regions_found.list.regions) == 81920 and regions_found.region_map.dtype == np.uint32
 
 
 @pytest.mark.parametrize("shares", [(0.1, 0.05), (-0.1, 1), (0, 1.5), (float("nan"), 1)])

@@ -95,10 +95,10 @@ def test_where_slices_are_thick_a_place_is_a_disc_in_one_of_them(bites, axis):
     spacing[axis] = 8.0
     grid = grid_of(SIZE, spacing_mm=tuple(spacing), direction=np.eye(3))
     prediction, _ = bites
-    found = find_places("a", prediction, grid, 0.5)
-    assert found.list.regions
-    for region in found.list.regions:
-        inside = np.argwhere(found.region_map == region.number)[:, ::-1]
+    places_found = find_places("a", prediction, grid, 0.5)
+    assert places_found.list.regions
+    for region in places_found.list.regions:
+        inside = np.argwhere(places_found.region_map == region.number)[:, ::-1]
         away_mm = (inside - region.center_ijk) * spacing
         assert region.slice_axis == axis and not away_mm[:, axis].any()
         assert np.linalg.norm(away_mm, axis=1).max() <= region.radius_mm
@@ -130,10 +130,10 @@ def with_an_island(in_result: bool, with_core: bool = False):
 @pytest.mark.parametrize("in_result", [True, False])
 def test_what_the_radical_head_alone_names_is_one_object(in_result):
     prediction, island = with_an_island(in_result)
-    found = find_places("a", prediction, CUBES, 0.0, SMALL)
-    objects = [region for region in found.list.regions if region.kind == "object"]
+    places_found = find_places("a", prediction, CUBES, 0.0, SMALL)
+    objects = [region for region in places_found.list.regions if region.kind == "object"]
     assert len(objects) == 1
-    np.testing.assert_array_equal(found.region_map == objects[0].number, island)
+    np.testing.assert_array_equal(places_found.region_map == objects[0].number, island)
     assert objects[0].center_ijk == (43, 20, 18)
     assert distance_to((18, 20, 43))[island].max() <= objects[0].radius_mm <= 4
 
@@ -146,8 +146,8 @@ def test_an_island_of_which_the_conservative_head_is_sure_is_none():
 
 def test_a_structure_of_which_the_conservative_head_names_nothing_is_none():
     ball = (distance_to((18, 20, 24)) < 12).astype(np.uint8)
-    found = find_places("a", prediction_of(ball, ball * 0, ball), CUBES, 0.0, SMALL)
-    assert {region.kind for region in found.list.regions} == {"place"}
+    places_found = find_places("a", prediction_of(ball, ball * 0, ball), CUBES, 0.0, SMALL)
+    assert {region.kind for region in places_found.list.regions} == {"place"}
 
 
 def test_an_error_model_says_how_probable_an_error_is():
@@ -164,21 +164,21 @@ def test_an_error_model_says_how_probable_an_error_is():
 def test_on_a_turned_grid_of_several_structures_all_voxels_are_uncertain_ones_of_their_place():
     grid = grid_of((24, 20, 16))
     prediction = shell_prediction(grid)
-    found = find_places("a", prediction, grid, 0.0)
-    counts = np.bincount(found.region_map.ravel(), minlength=len(found.list.regions) + 1)
-    assert [region.voxels for region in found.list.regions] == counts[1:].tolist()
-    assert not ((found.region_map > 0) & (prediction.conservative == prediction.radical)).any()
-    for region in found.list.regions:
+    places_found = find_places("a", prediction, grid, 0.0)
+    counts = np.bincount(places_found.region_map.ravel(), minlength=len(places_found.list.regions) + 1)
+    assert [region.voxels for region in places_found.list.regions] == counts[1:].tolist()
+    assert not ((places_found.region_map > 0) & (prediction.conservative == prediction.radical)).any()
+    for region in places_found.list.regions:
         assert region.center_lps_mm == grid.position_mm(region.center_ijk) and region.where
-    assert found.region_map.dtype == np.uint16
+    assert places_found.region_map.dtype == np.uint16
 
 
 def test_random_labels_are_no_obstacle():
     prediction = random_prediction()
-    found = find_places("a", prediction, grid_of(), 0.25)
-    assert found.list.caution == 0.25 and len(found.list.regions) <= 20
-    decided = sum(region.volume_ml for region in found.list.regions)
-    assert found.list.uncertain_ml == pytest.approx(decided + found.list.left_out_ml)
+    places_found = find_places("a", prediction, grid_of(), 0.25)
+    assert places_found.list.caution == 0.25 and len(places_found.list.regions) <= 20
+    decided = sum(region.volume_ml for region in places_found.list.regions)
+    assert places_found.list.uncertain_ml == pytest.approx(decided + places_found.list.left_out_ml)
 
 
 def test_of_too_many_points_those_are_compared_where_most_may_be_wrong(monkeypatch):
@@ -193,15 +193,15 @@ def test_of_too_many_points_those_are_compared_where_most_may_be_wrong(monkeypat
 @pytest.mark.parametrize("filled", [0, 1])
 def test_without_a_boundary_there_is_no_place(filled):
     labels = np.full(SIZE[::-1], filled, np.uint8)
-    found = find_places("a", prediction_of(labels, labels, labels), CUBES, 0.0)
-    assert found.list.regions == () and not found.region_map.any()
+    places_found = find_places("a", prediction_of(labels, labels, labels), CUBES, 0.0)
+    assert places_found.list.regions == () and not places_found.region_map.any()
 
 
 def test_a_place_holds_at_least_so_much_of_the_uncertain_region():
     prediction = bitten_ball(ON_SURFACE)
-    found = find_places("a", prediction, CUBES, 0.0, replace(SMALL, least_ml=0.05))
-    assert found.list.smallest_ml == pytest.approx(0.05)
-    assert found.list.regions and min(region.volume_ml for region in found.list.regions) >= 0.05
+    places_found = find_places("a", prediction, CUBES, 0.0, replace(SMALL, least_ml=0.05))
+    assert places_found.list.smallest_ml == pytest.approx(0.05)
+    assert places_found.list.regions and min(region.volume_ml for region in places_found.list.regions) >= 0.05
 
 
 @pytest.mark.parametrize(

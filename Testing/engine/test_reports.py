@@ -183,9 +183,12 @@ class TestCases:
 
 class TestPictures:
     def drawn(self, prediction, grid, scan=None):
-        found = find_regions("a", prediction, grid, 0.0, RegionRule(0, 1, smallest_ml=0))
+        regions_found = find_regions("a", prediction, grid, 0.0, RegionRule(0, 1, smallest_ml=0))
         scan = np.zeros(prediction.segmentation.shape, np.float32) if scan is None else scan
-        return [region_picture(prediction, grid, scan, found.region_map, region) for region in found.list.regions]
+        return [
+            region_picture(prediction, grid, scan, regions_found.region_map, region)
+            for region in regions_found.list.regions
+        ]
 
     def pixels_with(self, picture, color) -> np.ndarray:
         return np.all(picture.pixels == np.array(color), axis=-1)

@@ -60,15 +60,15 @@ def test_resampled_grids_cover_the_same_extent(size, spacing, target, expected):
 @pytest.mark.parametrize("size", [*SIZES, (9, 12, 15), (9, 6, 5), (27, 4, 30)], ids=str)
 def test_a_mask_is_asked_at_the_centres_and_a_centre_between_voxels_asks_both(size):
     mask = np.random.default_rng(1).random((9, 12, 15)) < 0.8
-    found = mask_at_centres(mask, size)
-    assert found.shape == size and found.dtype == bool
+    sampled = mask_at_centres(mask, size)
+    assert sampled.shape == size and sampled.dtype == bool
     for target in np.ndindex(*size):
         centres = [Fraction((2 * at + 1) * count, 2 * new) for at, count, new in zip(target, mask.shape, size)]  # noqa: B905
         touched = [
             [place for place in range(count) if place <= centre <= place + 1]
             for centre, count in zip(centres, mask.shape, strict=True)
         ]
-        assert found[target] == all(mask[place] for place in product(*touched))
+        assert sampled[target] == all(mask[place] for place in product(*touched))
 
 
 def test_a_mask_at_its_own_size_is_the_same_and_all_or_nothing_stays_so():

@@ -16,8 +16,8 @@ def test_installed_resources_come_first(tmp_path):
     for place in (tmp_path / "module" / "Resources", tmp_path / "Resources"):
         place.mkdir(parents=True)
         (place / "a.txt").write_text("", encoding="utf-8")
-    found = resource_path("a.txt", tmp_path / "module")
-    assert found == tmp_path / "module" / "Resources" / "a.txt"
+    path = resource_path("a.txt", tmp_path / "module")
+    assert path == tmp_path / "module" / "Resources" / "a.txt"
 
 
 def test_a_missing_resource_is_named(tmp_path):

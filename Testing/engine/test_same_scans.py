@@ -135,14 +135,14 @@ def test_the_images_of_all_channels_are_compared(tmp_path):
     cases.append(with_flair(fourth, shutil.copy(fourth.image, tmp_path / "copy.nrrd").as_posix()))
     cases.append(Case("swapped", Role.UNLABELED, flairs[2], more_images=(third.image,)))
     datalist = Datalist(tuple(cases), LABELS, ("T1", "FLAIR"))
-    found = survey_cases(datalist, quiet)
-    warnings = same_scans(found, datalist.cases, datalist.channel_names)
+    survey = survey_cases(datalist, quiet)
+    warnings = same_scans(survey, datalist.cases, datalist.channel_names)
     assert [warning.code for warning in warnings] == ["same_scan", "same_scan", "same_channel"]
     assert f"'{flairs[0]}' (FLAIR, labeled) and '{flairs[1]}' (FLAIR, labeled) are the same scan" in warnings[0].message
     assert f"'{third.image}' (T1, labeled) and '{third.image}' (FLAIR, unlabeled)" in warnings[1].message
     assert "(FLAIR, labeled) are the same image, voxel for voxel: case 'c3' learns nothing" in warnings[2].message
-    assert doubled(found) == {"c0", "c1", "c2", "swapped"}
-    assert len(scans_by_role(found, datalist.cases)["training"]) == 6
+    assert doubled(survey) == {"c0", "c1", "c2", "swapped"}
+    assert len(scans_by_role(survey, datalist.cases)["training"]) == 6
 
 
 def test_one_scan_with_two_labels_is_said(tmp_path):

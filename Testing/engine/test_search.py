@@ -77,12 +77,12 @@ def test_the_finest_axes_become_coarse_first():
 
 
 def test_stacks_of_thick_slices_keep_them():
-    found = a_search(60.0, size=(10, 200, 200), spacing_dhw=(8.0, 1.0, 1.0)).candidates()
-    assert {candidate.architecture.slice_axis for candidate in found} == {0}
-    assert {candidate.spacing_dhw[0] for candidate in found} == {8.0} and len(
-        {candidate.spacing_dhw[1] for candidate in found}
+    candidates = a_search(60.0, size=(10, 200, 200), spacing_dhw=(8.0, 1.0, 1.0)).candidates()
+    assert {candidate.architecture.slice_axis for candidate in candidates} == {0}
+    assert {candidate.spacing_dhw[0] for candidate in candidates} == {8.0} and len(
+        {candidate.spacing_dhw[1] for candidate in candidates}
     ) > 3
-    assert {candidate.architecture.patch_size_kji[0] for candidate in found} == {1}
+    assert {candidate.architecture.patch_size_kji[0] for candidate in candidates} == {1}
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_stacks_of_thick_slices_keep_them():
     ],
 )
 def test_what_is_set_stays_and_the_rest_is_planned_around_it(settings, is_as_set):
-    found = a_search(600.0, **settings).candidates()
-    assert found and all(is_as_set(candidate) for candidate in found)
+    candidates = a_search(600.0, **settings).candidates()
+    assert candidates and all(is_as_set(candidate) for candidate in candidates)
 
 
 def test_steps_are_those_that_fit():

@@ -26,11 +26,11 @@ def a_set(tmp_path) -> Datalist:
 
 
 def test_labels_are_measured_and_unlabeled_scans_are_read(a_set):
-    found = survey_cases(a_set, quiet)
-    assert not found.unusable and found.seconds == 0
-    assert found.cases["c0"].present == {1, 7} and not found.cases["c0"].is_empty
-    assert [scan.case_id for scan in found.labeled_scans(a_set)] == ["c0", "c1"]
-    assert found.cases["c2"].structures is not None and found.cases["c3"].scan is None
+    survey = survey_cases(a_set, quiet)
+    assert not survey.unusable and survey.seconds == 0
+    assert survey.cases["c0"].present == {1, 7} and not survey.cases["c0"].is_empty
+    assert [scan.case_id for scan in survey.labeled_scans(a_set)] == ["c0", "c1"]
+    assert survey.cases["c2"].structures is not None and survey.cases["c3"].scan is None
 
 
 def test_a_case_is_timed_where_that_is_asked_for(a_set):
@@ -49,9 +49,9 @@ def nothing(case: Case) -> None:
 
 def test_a_case_without_any_structure_is_empty_and_can_be_used(a_set):
     nothing(a_set.cases[1])
-    found = survey_cases(a_set, quiet)
-    assert found.empty == {"c1"} and not found.unusable
-    assert found.cases["c1"].scan.parts == () and found.cases["c1"].present == frozenset()
+    survey = survey_cases(a_set, quiet)
+    assert survey.empty == {"c1"} and not survey.unusable
+    assert survey.cases["c1"].scan.parts == () and survey.cases["c1"].present == frozenset()
 
 
 def a_slice(case: Case) -> None:
@@ -100,9 +100,9 @@ BAD_SCANS = [
 @pytest.mark.parametrize(("spoil", "reason"), BAD_SCANS, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_scan_that_cannot_be_used_is_found(a_set, which, spoil, reason):
     spoil(a_set.cases[which])
-    found = survey_cases(a_set, quiet)
-    assert list(found.unusable) == [f"c{which}"]
-    assert reason in found.unusable[f"c{which}"] and f"c{which}.nrrd" in found.unusable[f"c{which}"]
+    survey = survey_cases(a_set, quiet)
+    assert list(survey.unusable) == [f"c{which}"]
+    assert reason in survey.unusable[f"c{which}"] and f"c{which}.nrrd" in survey.unusable[f"c{which}"]
 
 
 def on_another_grid(case: Case) -> None:
@@ -156,5 +156,5 @@ def test_images_on_other_grids_are_seen(a_set, tmp_path):
     other = grid_of(spacing_mm=(1.0, 1.25, 1.5))
     write_volume(tmp_path / "flair.nrrd", scan_on(other).voxels, other)
     cases = tuple(replace(case, more_images=(str(tmp_path / "flair.nrrd"),)) for case in a_set.cases)
-    found = survey_cases(replace(a_set, cases=cases), quiet)
-    assert all(case.has_other_grids for case in found.cases.values())
+    survey = survey_cases(replace(a_set, cases=cases), quiet)
+    assert all(case.has_other_grids for case in survey.cases.values())

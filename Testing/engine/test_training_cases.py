@@ -33,11 +33,11 @@ def ids(cases) -> list[str]:
 
 
 def test_reviewed_cases_teach_among_the_unlabeled_ones(a_reporter):
-    found = training_cases([WHOLE, PARTIAL, UNLABELED, VALIDATION], NAMES, True, a_reporter)
-    assert ids(found.labeled) == ["whole"]
-    assert ids(found.unlabeled) == ["unlabeled", "partial"]
-    assert ids(found.validation) == ["validation"]
-    assert found.class_names == ("inner", "outer") and a_reporter.events == []
+    cases = training_cases([WHOLE, PARTIAL, UNLABELED, VALIDATION], NAMES, True, a_reporter)
+    assert ids(cases.labeled) == ["whole"]
+    assert ids(cases.unlabeled) == ["unlabeled", "partial"]
+    assert ids(cases.validation) == ["validation"]
+    assert cases.class_names == ("inner", "outer") and a_reporter.events == []
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_they_are_labeled_ones_where_nothing_else_would_teach_them(a_reporter, c
 
 
 def test_of_which_nothing_is_known_is_unlabeled_and_it_is_said(a_reporter):
-    found = training_cases([WHOLE, NOWHERE], NAMES, False, a_reporter)
-    assert ids(found.labeled) == ["whole"] and ids(found.unlabeled) == ["nowhere"]
+    cases = training_cases([WHOLE, NOWHERE], NAMES, False, a_reporter)
+    assert ids(cases.labeled) == ["whole"] and ids(cases.unlabeled) == ["nowhere"]
     assert [event.code for event in a_reporter.events] == ["nothing_known"]
     with pytest.raises(DataError, match="decide larger regions"):
         training_cases([NOWHERE, UNLABELED], NAMES, True, a_reporter)

@@ -48,8 +48,8 @@ def test_dice_is_the_mean_over_cases_of_the_segmentation_head(a_cpu):
 def test_the_score_names_classes_and_its_mean_is_of_those_that_have_one(a_cpu):
     labels = np.random.default_rng(0).integers(0, 2, (7, 9, 11))
     cases = TrainingCases((), (), (a_case(labels, labels),), ("organ", "cyst", "lesion"))
-    found = score(NamesWhatItSees(), cases, SlidingWindow(WindowRule((6, 8, 10), 0.5), a_cpu, 4))
-    assert found == Score({"organ": 1.0, "cyst": None, "lesion": None}, 1.0)
+    scored = score(NamesWhatItSees(), cases, SlidingWindow(WindowRule((6, 8, 10), 0.5), a_cpu, 4))
+    assert scored == Score({"organ": 1.0, "cyst": None, "lesion": None}, 1.0)
 
 
 def test_boxes_of_a_case_count_together_with_what_lies_in_none_of_them(a_cpu):

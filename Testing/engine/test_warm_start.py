@@ -157,12 +157,12 @@ def a_review(folder: Path, decided: int) -> str:
         )
         for number in range(1, 10)
     )  # fmt: skip
-    found = RegionList(folder.name, 0.0, 0.1, 1.0, 0.0, 5.0, regions)
-    review = Review.of(found)
+    region_list = RegionList(folder.name, 0.0, 0.1, 1.0, 0.0, 5.0, regions)
+    review = Review.of(region_list)
     for number in range(1, decided + 1):
         review = review.with_decision(number, Choice.RADICAL, "me", 6.0)
     files = PredictionFiles(folder)
-    found.write(files.regions)
+    region_list.write(files.regions)
     review.write(files.review)
     return str(files.known)
 

@@ -152,9 +152,9 @@ def _write_result(folder: Path) -> dict[str, Path]:
     prediction = Prediction(conservative, conservative, radical, uncertain, uncertain.astype(np.float32) * 0.5)
     for name in ("segmentation", "conservative", "radical", "uncertain", "uncertainty"):
         write_volume(getattr(files, name), getattr(prediction, name), GRID)
-    found = find_regions("a", prediction, GRID, 0.0, RegionRule(0.0))
-    write_regions(files, found, GRID)
-    Review.of(found.list).with_decision(1, Choice.RADICAL, "Ada", 1.0).write(files.review)
+    regions_found = find_regions("a", prediction, GRID, 0.0, RegionRule(0.0))
+    write_regions(files, regions_found, GRID)
+    Review.of(regions_found.list).with_decision(1, Choice.RADICAL, "Ada", 1.0).write(files.review)
     volumes = {label.name: {"segmentation": 1.0, "conservative": 0.5, "radical": 1.5} for label in _LABELS}
     content = {
         "schema_version": 1, "case": "a", "image": "/i.nrrd", "labels": [asdict(label) for label in _LABELS],

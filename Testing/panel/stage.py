@@ -245,12 +245,12 @@ class Stage:
         self.panel.pages.show("review")
         job = write_segmented_job(self.folder / "jobs" / "Segmentation of Patient 7")
         files = job.prediction(CASE_ID)
-        found = write_regions(files)
+        region_list = write_regions(files)
         places = tuple(
             replace(region, kind="place", radius_mm=5.0, where=_LONG_PLACE, expected_wrong_ml=region.volume_ml / 2)
-            for region in found.regions
+            for region in region_list.regions
         )
-        replace(found, regions=places, left_ml=0.1).write(files.regions)
+        replace(region_list, regions=places, left_ml=0.1).write(files.regions)
         write_volumes(files)
         write_margins(files)
         (loaded,) = self.logic.loadResults(job.folder)

@@ -28,8 +28,8 @@ from CoraNetSlicerLib.core.section import (
     Painting,
     Section,
     bring_into_sight,
-    let_go_of_focus,
     problem_text,
+    release_focus,
     show_boxes,
     show_end,
     text_color,
@@ -83,7 +83,7 @@ def test_the_panel_does_not_scroll_away_from_a_button_that_is_greyed_out(column)
 def test_nor_from_one_that_is_hidden_or_removed(column, how):
     first = column.buttons[0]
     first.setFocus()
-    let_go_of_focus(proxy_of(first))
+    release_focus(proxy_of(first))
     first.hide() if how == "hidden" else first.setParent(None)
     assert column.scrolled_by == 0
 

@@ -340,18 +340,18 @@ class TestEarlierVersions:
 class TestSteps:
     def test_looking_takes_a_plane_at_a_time(self, context, tmp_path):
         job = patient(tmp_path, "P1", 1)
-        found = CaseVolume(context, job, job.read_datalist().cases[0])
-        steps = list(found.steps())
+        case_volume = CaseVolume(context, job, job.read_datalist().cases[0])
+        steps = list(case_volume.steps())
         assert steps == ["image", *[None] * SHAPE[0]]
-        assert found.node.GetAttribute("CoraNetSlicer.Case") == case_key(job, "T1")
+        assert case_volume.node.GetAttribute("CoraNetSlicer.Case") == case_key(job, "T1")
         again = CaseVolume(context, job, job.read_datalist().cases[0])
-        assert list(again.steps()) == [None] * SHAPE[0] and again.node is found.node
+        assert list(again.steps()) == [None] * SHAPE[0] and again.node is case_volume.node
 
     def test_a_case_that_has_no_result_yet_is_known_by_its_mark(self, context, tmp_path):
         node = add_volume(context, "Patient", scan(1), np.eye(4))
         job = export_segment_job(tmp_path / "s", [node], SegmentConfig("m"))
-        found = CaseVolume(context, job, job.read_datalist().cases[0])
-        assert list(found.steps()) == [] and found.node is node
+        case_volume = CaseVolume(context, job, job.read_datalist().cases[0])
+        assert list(case_volume.steps()) == [] and case_volume.node is node
 
 
 def test_a_missing_file_leaves_no_node(context, tmp_path):

@@ -74,16 +74,16 @@ def a_result(folder: Path, image: Path) -> Job:
 @pytest.mark.parametrize("make", SCANS.values(), ids=SCANS)
 def test_a_scan_is_shown_where_it_was_segmented(context, tmp_path, make):
     job = a_result(tmp_path / "job", make(tmp_path))
-    found = CaseVolume(context, job, job.read_datalist().cases[0])
-    for _ in found.steps():
+    case_volume = CaseVolume(context, job, job.read_datalist().cases[0])
+    for _ in case_volume.steps():
         pass
-    loaded = load_prediction(context, job.prediction("a"), found.node)
-    assert bool(found.warnings) is (make is not SCANS["whole"])
+    loaded = load_prediction(context, job.prediction("a"), case_volume.node)
+    assert bool(case_volume.warnings) is (make is not SCANS["whole"])
     grid = read_image(job.read_datalist().cases[0].image).grid
-    spacing = np.linalg.norm(numpy_matrix(found.node)[:3, :3], axis=0)
+    spacing = np.linalg.norm(numpy_matrix(case_volume.node)[:3, :3], axis=0)
     np.testing.assert_allclose(spacing, grid.spacing_mm, rtol=1e-4)
     assert np.count_nonzero(labels_of(loaded)) == np.count_nonzero(LABELS)
-    assert found.node.GetName() == "a"
+    assert case_volume.node.GetName() == "a"
 
 
 def test_of_two_slices_at_one_place_one_is_shown(context, tmp_path, shared_data):

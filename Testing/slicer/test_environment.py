@@ -371,8 +371,8 @@ def test_the_switch_of_windows_is_asked(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "winreg", registry)
     assert characters_too_many("x" * 100, "win32") == 0
     registry.QueryValueEx = lambda *_: (0, 4)
-    found = obstacle(tmp_path / ("x" * 100), True, "win32")
-    assert found.code == "folder.path_too_long" and "characters too long" in found.message
+    reason = obstacle(tmp_path / ("x" * 100), True, "win32")
+    assert reason.code == "folder.path_too_long" and "characters too long" in reason.message
     assert obstacle(tmp_path / ("x" * 100), False, "win32") is None
 
 

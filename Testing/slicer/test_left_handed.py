@@ -42,9 +42,9 @@ def a_turned_job(tmp_path):
             turned(path, axes)
         arrays = [sitk.GetArrayFromImage(sitk.ReadImage(str(getattr(files, head)))) for head in HEADS]
         grid = read_grid(files.segmentation)
-        found = find_regions(CASE_ID, Prediction(*arrays), grid, 0.0, RegionRule(largest_share=0.15))
-        found.list.write(files.regions)
-        write_volume(files.region_map, found.region_map, grid)
+        regions_found = find_regions(CASE_ID, Prediction(*arrays), grid, 0.0, RegionRule(largest_share=0.15))
+        regions_found.list.write(files.regions)
+        write_volume(files.region_map, regions_found.region_map, grid)
         return job
 
     return make

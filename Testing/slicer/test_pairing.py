@@ -55,8 +55,8 @@ def scene(context):
 
 def pairs(volumes, segmentations):
     names = {volume.GetID(): volume.GetName() for volume in volumes}
-    found = pair_with_segmentations(volumes, segmentations)
-    return {segmentation.GetName(): names[identifier] for identifier, segmentation in found.items()}
+    pairs = pair_with_segmentations(volumes, segmentations)
+    return {segmentation.GetName(): names[identifier] for identifier, segmentation in pairs.items()}
 
 
 # Volumes with their grids, segmentations with theirs and what they remember, and the pairs.

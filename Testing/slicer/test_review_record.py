@@ -193,8 +193,8 @@ class TestSavedScenes:
         moved.mkdir()
         a_segmented_job.folder.rename(moved / a_segmented_job.folder.name)
         assert find_prediction_files(a_result.segmentation) is None
-        found = find_prediction_files(a_result.segmentation, moved)
-        assert found.folder == moved / "segment 1" / "predictions" / CASE_ID
+        files = find_prediction_files(a_result.segmentation, moved)
+        assert files.folder == moved / "segment 1" / "predictions" / CASE_ID
 
     def test_do_not_take_the_files_of_another_job_that_lies_in_their_place(
         self, context, decided, a_segmented_job, a_result, tmp_path

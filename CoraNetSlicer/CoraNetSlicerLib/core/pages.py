@@ -8,7 +8,7 @@ from typing import Any
 import qt
 
 from .notification import Signal
-from .section import Section, let_go_of_focus, press
+from .section import Section, press, release_focus
 
 STEPS = ("data", "train", "segment", "review")
 PAGES = (*STEPS, "jobs", "environment")
@@ -47,7 +47,7 @@ class Pages(Section):
             self.current = name
             self._last_step = name if name in STEPS else self._last_step
             # Else the focus goes to some widget of the new page.
-            let_go_of_focus(self._ui.pages)
+            release_focus(self._ui.pages)
         self._paint()
         self.changed.send(name)
 

@@ -97,7 +97,7 @@ class Section:
         if name not in self._tool_tips:
             self._tool_tips[name] = str(widget.toolTip)
         if reason:
-            let_go_of_focus(widget)
+            release_focus(widget)
         widget.setEnabled(not reason)
         widget.setToolTip(reason or self._tool_tips[name])
 
@@ -119,9 +119,9 @@ class Section:
         try:
             action()
         except Exception as error:  # noqa: BLE001 - a click must have an answer
-            say(label, problem_text(error))
+            show_text(label, problem_text(error))
             return False
-        say(label, "")
+        show_text(label, "")
         return True
 
 
@@ -173,7 +173,7 @@ def problem_text(error: Exception) -> str:
     return _("Unexpected error ({error}); see the log.").format(error=error)
 
 
-def let_go_of_focus(*widgets: Any) -> None:
+def release_focus(*widgets: Any) -> None:
     """Clear the focus of widgets before they are disabled, hidden or removed.
 
     Otherwise Qt moves the focus to the next widget and scrolls there.
@@ -247,7 +247,7 @@ def show_end(widget: Any, text: str) -> None:
         bar.setValue(bar.maximum)
 
 
-def say(label: Any, text: str) -> None:
+def show_text(label: Any, text: str) -> None:
     """Show a text; a label without one is hidden."""
     label.setText(text)
     label.setVisible(bool(text))

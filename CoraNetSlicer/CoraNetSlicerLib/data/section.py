@@ -10,7 +10,7 @@ from vtkmodules.vtkCommonCore import vtkIdList
 from coranet.contract.errors import CoraNetError
 
 from ..core.protocols import Host
-from ..core.section import Section, say, show_boxes
+from ..core.section import Section, show_boxes, show_text
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .case_ranking import CaseRanking
@@ -101,7 +101,7 @@ class DataSection(Section):
             self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.set_label_file(key, path))
 
     def _remove(self) -> None:
-        say(self._ui.dataErrorLabel, "")
+        show_text(self._ui.dataErrorLabel, "")
         self._presenter.remove(self._table.selected_keys)
 
     def _on_channel_names(self) -> None:
@@ -156,11 +156,11 @@ class DataSection(Section):
                 self._presenter.add_files(path)
             except CoraNetError as error:
                 refusals.append(str(error))
-        say(self._ui.dataErrorLabel, "\n".join(refusals))
+        show_text(self._ui.dataErrorLabel, "\n".join(refusals))
 
     def _on_items(self, items: list[int]) -> None:
         count = self._presenter.add_items(items)
-        say(
+        show_text(
             self._ui.dataErrorLabel,
             "" if count else _("Nothing new was dropped. Drop image volumes that are not in the table."),
         )
@@ -176,7 +176,7 @@ class DataSection(Section):
         self._show_removable()
         self.permit(ui.addVolumesButton, presenter.reason_not_addable)
         ui.dataSummaryLabel.setText(presenter.report.summary)
-        say(ui.dataFindingsLabel, presenter.report.findings_text)
+        show_text(ui.dataFindingsLabel, presenter.report.findings_text)
         if presenter.has_unseen_files:
             self._look_at_files.request()
 

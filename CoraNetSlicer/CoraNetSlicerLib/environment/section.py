@@ -9,7 +9,7 @@ from typing import Any
 import qt
 
 from ..core.protocols import Host
-from ..core.section import Section, say, show_end
+from ..core.section import Section, show_end, show_text
 from ..core.translation import _
 from .environment import InterpreterKind
 from .fixes import FindingRow, Fix
@@ -71,7 +71,7 @@ class EnvironmentSection(Section):
     def _on_kind(self, _changed: object = None) -> None:
         # Qt 5 sends the index or the text, depending on the overload that was found.
         if self._ui.interpreterCombo.currentIndex >= 0:
-            say(self._ui.environmentErrorLabel, "")
+            show_text(self._ui.environmentErrorLabel, "")
             self._presenter.choose(str(self._ui.interpreterCombo.currentData))
 
     def _set_path_soon(self, field: Any, action: Callable[[str], None], _path: str) -> None:

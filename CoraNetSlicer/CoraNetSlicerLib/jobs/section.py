@@ -11,7 +11,7 @@ import qt
 
 from ..core.console_calls import CallLog, call
 from ..core.protocols import Scheduler
-from ..core.section import Painting, Section, prepare_table, say, show_end
+from ..core.section import Painting, Section, prepare_table, show_end, show_text
 from ..core.text_table import TextTable
 from .presenter import JobRow, JobsPresenter
 
@@ -61,7 +61,7 @@ class JobsSection(Section):
 
     def _on_choice(self) -> None:
         rows = [item.row() for item in self._ui.jobsTable.selectedItems()]
-        say(self._ui.jobsErrorLabel, "")
+        show_text(self._ui.jobsErrorLabel, "")
         self._presenter.choose(self._table.rows[rows[0]].folder if rows else None)
 
     def _on_double_click(self, _row: int, _column: int) -> None:
@@ -88,7 +88,7 @@ class JobsSection(Section):
         self.permit(ui.stopJobButton, presenter.reason_not_stoppable)
         self.permit(ui.openJobFolderButton, presenter.reason_nothing_chosen)
         self.permit(ui.deleteJobButton, presenter.reason_not_deletable)
-        say(ui.jobStatusLabel, presenter.status)
+        show_text(ui.jobStatusLabel, presenter.status)
         ui.jobLogText.setVisible(bool(presenter.log))
         show_end(ui.jobLogText, presenter.log)
 
@@ -97,7 +97,7 @@ class JobsSection(Section):
             self._folder = self._presenter.folder
             if not self._typing:
                 self._ui.jobsFolderEdit.setCurrentPath(str(self._folder))
-                say(self._ui.jobsFolderErrorLabel, "")
+                show_text(self._ui.jobsFolderErrorLabel, "")
 
     def _show_choice(self) -> None:
         folders = [row.folder for row in self._table.rows]

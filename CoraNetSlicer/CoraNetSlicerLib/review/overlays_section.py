@@ -10,7 +10,7 @@ import ctk
 import qt
 
 from ..core.protocols import Host
-from ..core.section import Painting, Section, fit_height, prepare_table, press, say, show_boxes
+from ..core.section import Painting, Section, fit_height, prepare_table, press, show_boxes, show_text
 from ..core.text_table import TextTable
 from ..core.translation import _
 from .caution import ml_text
@@ -109,9 +109,9 @@ class OverlaysSection(Section):
         self.permit(self._ui.legendCheckBox, self._presenter.uncertainty_map.reason)
         self.permit(self._ui.copyVolumesButton, self._presenter.reason_not_copyable)
         self._permit_key()
-        say(self._ui.hideOthersCheckBox, self._presenter.others_text)
-        say(self._ui.resultQualityLabel, self._presenter.quality_text)
-        say(self._ui.overlaysStatusLabel, self._presenter.status)
+        show_text(self._ui.hideOthersCheckBox, self._presenter.others_text)
+        show_text(self._ui.resultQualityLabel, self._presenter.quality_text)
+        show_text(self._ui.overlaysStatusLabel, self._presenter.status)
 
     def _show_look(self) -> None:
         look, title = self._presenter.look, _("Overlays and volumes")
@@ -154,7 +154,7 @@ class OverlaysSection(Section):
         slider.minimum, slider.maximum = caution.range  # PythonQt knows no setter of these
         slider.setValue(caution.value)
         self._show_promises()
-        say(self._ui.cautionMeaningLabel, caution.text)
+        show_text(self._ui.cautionMeaningLabel, caution.text)
         self.permit(slider, caution.reason)
         self.permit(self._ui.cautionResetButton, caution.reason_not_resettable)
 

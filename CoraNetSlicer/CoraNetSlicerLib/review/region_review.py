@@ -23,7 +23,7 @@ from .promotion import promote_case, write_reviewed
 from .region_editing import MODULE_EDITOR, RegionEditing
 from .region_view import RegionOutline, RegionPlace, region_place, show_in_cameras, show_in_slices, smallest_field_mm
 from .region_voxels import RegionVoxels, read_margins, read_region_voxels
-from .review_record import KeptReview, ReviewHistory, ReviewRecord, ReviewStep, write_review_file
+from .review_record import ReviewHistory, ReviewRecord, ReviewStep, StoredReview, write_review_file
 from .segment_layers import MaskedBox, SegmentLayers
 from .slide_ring import SlideRing
 from .worklist import progress_text, status_text
@@ -57,7 +57,7 @@ class RegionReview:
     """
 
     def __init__(
-        self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles], kept: KeptReview
+        self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles], stored: StoredReview
     ) -> None:
         """Go on with a review, see `review_opening`; a slide that was under way in a saved scene is taken back.
 
@@ -65,7 +65,7 @@ class RegionReview:
             context: the scene.
             loaded: the result.
             files: of the case; None: the scene alone.
-            kept: what the scene keeps of the review, or will.
+            stored: what the scene keeps of the review, or will.
         """
         self.changed = Signal()
         self.loaded, self.files = loaded, files
@@ -74,9 +74,9 @@ class RegionReview:
         self.is_being_read = False
         self.problem_of_margins = ""
         self._margins: Optional[BoundaryMargins] = None
-        self._kept = kept
+        self._kept = stored
         self._record = ReviewRecord(context, loaded)
-        self._history = ReviewHistory(kept.steps)
+        self._history = ReviewHistory(stored.steps)
         self._editing = RegionEditing(context, loaded)
         self.outline = RegionOutline(context, self)
         self.sliding, self.ring = BoundarySliding(self), SlideRing(context)

@@ -75,7 +75,7 @@ class ReviewConsole:
         loaded = self._result(case)
         node = loaded.segmentation
         while True:
-            self._reviews = {key: kept for key, kept in self._reviews.items() if kept.is_current}
+            self._reviews = {key: review for key, review in self._reviews.items() if review.is_current}
             if node in self._reviews:
                 return self._reviews[node]
             if node not in self._openings:
@@ -242,15 +242,17 @@ class ReviewConsole:
         results = results_in_scene(self.context.scene)
         if isinstance(case, str):
             texts = result_texts(results)
-            found = [result for result in results if case in {texts[str(result.segmentation.GetID())], *_names(result)}]
+            matches = [
+                result for result in results if case in {texts[str(result.segmentation.GetID())], *_names(result)}
+            ]
         else:
-            found = [result for result in results if result.segmentation is case]
-        if len(found) == 1:
-            return found[0]
+            matches = [result for result in results if result.segmentation is case]
+        if len(matches) == 1:
+            return matches[0]
         name = case if isinstance(case, str) else getattr(case, "GetName", lambda: case)()
         known = ", ".join(f"'{result.segmentation.GetName()}'" for result in results) or "none"
-        what = f"are {len(found)} results" if found else "is no result"
-        raise DataError(f"there {what} '{name}' in the scene; choose one of its results: {known}.")
+        problem = f"are {len(matches)} results" if matches else "is no result"
+        raise DataError(f"there {problem} '{name}' in the scene; choose one of its results: {known}.")
 
 
 def _names(loaded: LoadedPrediction) -> set[str]:

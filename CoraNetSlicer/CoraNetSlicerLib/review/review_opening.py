@@ -19,7 +19,7 @@ from ..core.stepwise import run_to_end
 from .boundary_slide import repeat_slide
 from .region_review import RegionReview
 from .region_voxels import label_map_steps, read_label_map
-from .review_record import KeptReview, ReviewRecord, ReviewStep, read_review_file
+from .review_record import ReviewRecord, ReviewStep, StoredReview, read_review_file
 
 Decisions = Mapping[int, Decision]
 
@@ -54,9 +54,9 @@ def opening_steps(
             "reviewed on it; load the result anew from its job, which goes on with the decisions made."
         )
     files = files if files is not None and files.folder.is_dir() else None
-    kept = _kept_in_scene(ReviewRecord(context, loaded), files)
-    if kept is not None:
-        return RegionReview(context, loaded, files, kept)
+    stored = _stored_in_scene(ReviewRecord(context, loaded), files)
+    if stored is not None:
+        return RegionReview(context, loaded, files, stored)
     if files is None:
         raise DataError(
             f"the files of '{loaded.segmentation.GetName()}' are not where they were, and the scene keeps no review of "
@@ -64,7 +64,7 @@ def opening_steps(
         )
     regions = _regions_of_files(loaded, files)
     before = read_review_file(loaded, files, regions)
-    review = RegionReview(context, loaded, files, KeptReview(regions, replace(before, decisions={}, slides=())))
+    review = RegionReview(context, loaded, files, StoredReview(regions, replace(before, decisions={}, slides=())))
     if not files.review.is_file():
         carried = yield from _carried_decisions(context.scene, loaded, files, regions)
         before = replace(before, decisions=carried)
@@ -72,7 +72,7 @@ def opening_steps(
             text = f"{len(carried)} of {len(regions.regions)} are decided as in the earlier review of this scan."
             review.warnings += (text,)
     try:
-        yield from _do_once_more(review, before)
+        yield from _repeat(review, before)
     except GeneratorExit:
         # Who begins again must find the result as it was loaded.
         review.take_all_back()
@@ -81,7 +81,7 @@ def opening_steps(
     return review
 
 
-def _do_once_more(review: RegionReview, before: Review) -> Generator[None, None, None]:
+def _repeat(review: RegionReview, before: Review) -> Generator[None, None, None]:
     """Do what was decided before the result was loaded, in the order of its time; notes what could be done."""
     if not before.decisions and not before.slides:
         return
@@ -91,11 +91,11 @@ def _do_once_more(review: RegionReview, before: Review) -> Generator[None, None,
         text = f"Boundaries that were slid are as the model found them: {review.problem_of_margins}"
         review.warnings += (text,)
         before = replace(before, slides=())
-    for what in before.in_order_of_time():
-        if isinstance(what, Slide):
-            review.take_over(review.step_of_slide(repeat_slide(review, what, review.review.slides)))
+    for change in before.in_order_of_time():
+        if isinstance(change, Slide):
+            review.take_over(review.step_of_slide(repeat_slide(review, change, review.review.slides)))
         else:
-            _decide_again(review, *what, painted)
+            _decide_again(review, *change, painted)
         yield
 
 
@@ -127,16 +127,16 @@ def _painted(review: RegionReview, before: Review) -> Optional[np.ndarray]:
     return None
 
 
-def _kept_in_scene(record: ReviewRecord, files: Optional[PredictionFiles]) -> Optional[KeptReview]:
+def _stored_in_scene(record: ReviewRecord, files: Optional[PredictionFiles]) -> Optional[StoredReview]:
     """The review that the scene keeps, unless nothing is decided in it and the files have other regions now.
 
     Raises:
         JobError: the review in the scene or in the file is damaged.
     """
-    kept = record.read()
-    if kept is None or kept.review.decisions or files is None or not files.regions.is_file():
-        return kept
-    return kept if RegionList.read(files.regions).created == kept.regions.created else None
+    stored = record.read()
+    if stored is None or stored.review.decisions or files is None or not files.regions.is_file():
+        return stored
+    return stored if RegionList.read(files.regions).created == stored.regions.created else None
 
 
 def _regions_of_files(loaded: LoadedPrediction, files: PredictionFiles) -> RegionList:
@@ -193,15 +193,15 @@ def _carried_decisions(
 
 def earlier_review(scene: Any, loaded: LoadedPrediction) -> Optional[PredictionFiles]:
     """The files of the result of the same volume that was reviewed, and made to teach, last; None: there is none."""
-    found = []
+    candidates = []
     for other in results_in_scene(scene):
         is_of_scan = other.volume is loaded.volume and other.segmentation is not loaded.segmentation
         if not is_of_scan or [label.value for label in other.labels] != [label.value for label in loaded.labels]:
             continue
         files = find_prediction_files(other.segmentation)
         if files is not None and files.reviewed.is_file() and files.known.is_file():
-            found.append(files)
-    return max(found, key=lambda files: files.known.stat().st_mtime, default=None)
+            candidates.append(files)
+    return max(candidates, key=lambda files: files.known.stat().st_mtime, default=None)
 
 
 def _latest(files: PredictionFiles) -> tuple[str, float]:

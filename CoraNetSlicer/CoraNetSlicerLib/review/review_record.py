@@ -44,7 +44,7 @@ Slides = tuple[Slide, ...]
 
 
 @dataclass(frozen=True)
-class KeptReview:
+class StoredReview:
     """A review as the scene keeps it.
 
     Attributes:
@@ -78,7 +78,7 @@ class ReviewRecord:
         """Whether the voxels of the result are those of the review: not so once it was loaded anew."""
         return bool(self._loaded.segmentation.GetAttribute(REVIEWED_ATTRIBUTE)) and self._node is not None
 
-    def read(self) -> Optional[KeptReview]:
+    def read(self) -> Optional[StoredReview]:
         """The review that belongs to the voxels of the result; None if there is none.
 
         Raises:
@@ -94,28 +94,28 @@ class ReviewRecord:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"the review in the scene cannot be read ({error}); load the result anew.") from error
         steps = str(self._node.GetAttribute(STEPS_ATTRIBUTE) or "")
-        return KeptReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels, steps)
+        return StoredReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels, steps)
 
-    def write(self, kept: KeptReview) -> None:
+    def write(self, stored: StoredReview) -> None:
         """Keep all of it."""
-        voxels = {str(number): region.to_dict() for number, region in kept.voxels.items()}
-        content = {"regions": kept.regions.to_dict(), "voxels": voxels}
+        voxels = {str(number): region.to_dict() for number, region in stored.voxels.items()}
+        content = {"regions": stored.regions.to_dict(), "voxels": voxels}
         node = self._node or self._make("vtkMRMLTextNode", "review", RECORD_REFERENCE, _("CoraNet review"))
         # In the scene's own file: no file of its own that can be forgotten.
         node.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeNever)
         node.SetText(json.dumps(content))
-        self._loaded.segmentation.SetAttribute(REVIEWED_ATTRIBUTE, repr(kept.regions.created))
-        self.write_review(kept)
+        self._loaded.segmentation.SetAttribute(REVIEWED_ATTRIBUTE, repr(stored.regions.created))
+        self.write_review(stored)
 
-    def write_review(self, kept: KeptReview) -> None:
+    def write_review(self, stored: StoredReview) -> None:
         """Keep decisions and steps; what a person has deleted is made anew."""
         if self._node is None:
-            self.write(kept)
+            self.write(stored)
             return
-        self._node.SetAttribute(DECISIONS_ATTRIBUTE, json.dumps(kept.review.to_dict()))
-        self._node.SetAttribute(STEPS_ATTRIBUTE, kept.steps or None)
+        self._node.SetAttribute(DECISIONS_ATTRIBUTE, json.dumps(stored.review.to_dict()))
+        self._node.SetAttribute(STEPS_ATTRIBUTE, stored.steps or None)
         table = self.worklist or self._make("vtkMRMLTableNode", "worklist", WORKLIST_REFERENCE, _("CoraNet places"))
-        _fill_worklist(table, kept.review, kept.regions, self._loaded.labels)
+        _fill_worklist(table, stored.review, stored.regions, self._loaded.labels)
 
     def read_under_way(self) -> Optional[ReviewStep]:
         """What there was before the slide that was neither taken nor discarded when the scene was saved; None: none."""
@@ -231,7 +231,7 @@ class ReviewStep:
             back: whether it is taken back.
         """
         decision = self.before if back else self.after
-        decisions = {number: kept for number, kept in review.decisions.items() if number != self.number}
+        decisions = {number: old for number, old in review.decisions.items() if number != self.number}
         if decision is not None:
             decisions[self.number] = decision
         slides = review.slides if self.slides is None else self.slides[0 if back else 1]

@@ -11,7 +11,7 @@ import qt
 from coranet.contract import Choice
 
 from ..core.protocols import Host, Scheduler
-from ..core.section import Painting, Section, fit_height, let_go_of_focus, prepare_table, say
+from ..core.section import Painting, Section, fit_height, prepare_table, release_focus, show_text
 from ..core.text_table import TextTable
 from ..core.translation import _
 from .presenter import ReviewPresenter
@@ -160,13 +160,13 @@ class ReviewSection(Section):
         ):
             # What was shown of another result, or of a reason that has passed, is over.
             self._passing = ""
-            say(ui.reviewErrorLabel, "")
-        say(ui.reviewTitleLabel, presenter.reason)
+            show_text(ui.reviewErrorLabel, "")
+        show_text(ui.reviewTitleLabel, presenter.reason)
         ui.reviewProgressBar.setValue(int(100 * presenter.share_done))
         ui.reviewProgressBar.setVisible(bool(presenter.rows))
-        say(ui.reviewProgressLabel, presenter.progress)
-        say(ui.regionQuestionLabel, presenter.question)
-        say(ui.slideLabel, presenter.slides.text)
+        show_text(ui.reviewProgressLabel, presenter.progress)
+        show_text(ui.regionQuestionLabel, presenter.question)
+        show_text(ui.slideLabel, presenter.slides.text)
         self._table.set_titles(presenter.column_titles)
         self._table.show(presenter.rows, presenter.number, presenter.order)
         for button in self._deciding:
@@ -189,14 +189,14 @@ class ReviewSection(Section):
         ui, presenter = self._ui, self._presenter
         is_editing = bool(presenter.edited)
         if is_editing or not presenter.rows:
-            let_go_of_focus(*self._deciding)
+            release_focus(*self._deciding)
         if is_editing:
             in_panel = _("{title}: paint or erase. Nothing outside of it changes.")
             elsewhere = _("{title} is being edited in the Segment Editor. Nothing outside of it changes.")
             text = in_panel if presenter.editor is not None else elsewhere
             ui.editingLabel.setText(text.format(title=presenter.edited_title))
         else:
-            let_go_of_focus(ui.doneEditingButton, ui.discardEditButton)
+            release_focus(ui.doneEditingButton, ui.discardEditButton)
         self._editor.show(presenter.editor)
         ui.decidingBox.setVisible(bool(presenter.rows) and not is_editing)
         ui.editingRow.setVisible(is_editing)
@@ -205,7 +205,7 @@ class ReviewSection(Section):
 
     def _show_note(self) -> None:
         if self._presenter.note:
-            say(self._ui.reviewErrorLabel, self._presenter.note)
+            show_text(self._ui.reviewErrorLabel, self._presenter.note)
 
     def _show_keys(self) -> None:
         presenter = self._presenter

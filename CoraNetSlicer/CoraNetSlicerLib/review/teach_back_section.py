@@ -7,7 +7,7 @@ from typing import Any, Optional
 import qt
 
 from ..core.protocols import Scheduler
-from ..core.section import Section, fit_height, let_go_of_focus, prepare_table, say, scroll_later, show_boxes
+from ..core.section import Section, fit_height, prepare_table, release_focus, scroll_later, show_boxes, show_text
 from ..core.text_table import TextTable
 from ..jobs.model_choice import comparison_rows
 from .teach_back import TeachBackPresenter
@@ -60,17 +60,17 @@ class TeachBackSection(Section):
             self._show_cases()
             ui.trustCertainCheckBox.setChecked(presenter.trusts_certain)
         ui.teachBackSection.text = presenter.title
-        say(ui.teachBackSummaryLabel, presenter.summary)
+        show_text(ui.teachBackSummaryLabel, presenter.summary)
         ui.improveButton.setText(presenter.button_text)
         self.permit(ui.improveButton, presenter.reason_not_startable)
-        say(ui.teachBackStatusLabel, presenter.status)
+        show_text(ui.teachBackStatusLabel, presenter.status)
         if presenter.reason_not_usable:
-            let_go_of_focus(ui.useImprovedButton)
+            release_focus(ui.useImprovedButton)
         ui.useImprovedButton.setVisible(not presenter.reason_not_usable)
         ui.trustCertainCheckBox.setVisible(bool(presenter.cases))
         ui.improveButton.setVisible(bool(presenter.cases))
         if presenter.error:
-            say(ui.teachBackErrorLabel, presenter.error)
+            show_text(ui.teachBackErrorLabel, presenter.error)
         self._show_comparison()
         self._show_improvement()
 

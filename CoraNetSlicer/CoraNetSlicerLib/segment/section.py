@@ -10,7 +10,7 @@ import qt
 
 from ..core.console_calls import CallLog, call
 from ..core.protocols import Host, Scheduler
-from ..core.section import Section, let_go_of_focus, prepare_table, say, show_boxes
+from ..core.section import Section, prepare_table, release_focus, show_boxes, show_text
 from ..core.text_table import TextTable
 from ..core.translation import _
 from .presenter import CaseRow, SegmentationPresenter
@@ -123,7 +123,7 @@ class SegmentSection(Section):
             self._show_progress()
         self._table.show(self._presenter.rows)
         if self._presenter.error:
-            say(self._ui.segmentErrorLabel, self._presenter.error)
+            show_text(self._ui.segmentErrorLabel, self._presenter.error)
         self.permit(self._ui.segmentButton, self._presenter.reason_not_startable)
         self.permit(self._ui.cancelSegmentationButton, self._presenter.reason_not_cancellable)
         self.permit(self._ui.resumeSegmentationButton, self._presenter.reason_not_resumable)
@@ -142,12 +142,12 @@ class SegmentSection(Section):
         index = folders.index(chosen) if chosen in folders else -1
         if combo.currentIndex != index:
             combo.setCurrentIndex(index)
-            say(self._ui.modelErrorLabel, "")
+            show_text(self._ui.modelErrorLabel, "")
         if models.error:
-            say(self._ui.modelErrorLabel, models.error)
+            show_text(self._ui.modelErrorLabel, models.error)
         self.permit(combo, "" if folders else models.reason_missing)
         self._ui.modelCardLabel.setToolTip(models.plan)
-        say(self._ui.modelCardLabel, models.text or ("" if models.error else models.reason_missing))
+        show_text(self._ui.modelCardLabel, models.text or ("" if models.error else models.reason_missing))
 
     def _show_source(self) -> None:
         ui, source = self._ui, self._presenter.source
@@ -165,9 +165,9 @@ class SegmentSection(Section):
             if str(edit.currentPath).strip() != folder:
                 edit.setCurrentPath(folder)
         is_folder = source.kind is SourceKind.FOLDER
-        say(ui.segmentVolumeErrorLabel, source.volume_error)
-        say(ui.inputFolderErrorLabel, (source.input_error or source.count_text) if is_folder else "")
-        say(ui.outputFolderErrorLabel, source.output_error if is_folder else "")
+        show_text(ui.segmentVolumeErrorLabel, source.volume_error)
+        show_text(ui.inputFolderErrorLabel, (source.input_error or source.count_text) if is_folder else "")
+        show_text(ui.outputFolderErrorLabel, source.output_error if is_folder else "")
 
     def _show_ticks(self) -> None:
         ticks = self._presenter.source.ticks
@@ -190,7 +190,7 @@ class SegmentSection(Section):
 
     def _show_progress(self) -> None:
         lines = [self._presenter.status, *self._presenter.warnings]
-        say(self._ui.segmentationStatusLabel, "\n".join(line for line in lines if line))
+        show_text(self._ui.segmentationStatusLabel, "\n".join(line for line in lines if line))
 
 
 class SegmentCasesTable:
@@ -257,7 +257,7 @@ class SegmentCasesTable:
         button, act, _what = self._buttons.pop(index, (None, None, None))
         if button is not None:
             button.clicked.disconnect(act)
-            let_go_of_focus(button)
+            release_focus(button)
             self._table.removeCellWidget(index, 2)
 
     def _act(self, action: str, case: str, _checked: bool = False) -> None:

@@ -12,7 +12,7 @@ import qt
 
 from ..core.console_calls import CallLog, call
 from ..core.protocols import Scheduler
-from ..core.section import WARNING, Color, Painting, Section, problem_text, say, text_color
+from ..core.section import WARNING, Color, Painting, Section, problem_text, show_text, text_color
 from ..core.stepwise import Steps, StepwiseWork
 from ..core.translation import _, sentence
 from .presenter import TrainingPresenter
@@ -119,7 +119,7 @@ class TrainSection(Section):
             self._presenter.measure()
 
     def _train(self) -> None:
-        with self._saying_problems():
+        with self._showing_problems():
             # Before it starts: the names of the next training are others.
             call_of_start = self._presenter.call_of_start()
             self._presenter.start()
@@ -132,11 +132,11 @@ class TrainSection(Section):
             self.note(call("attach", handle.folder, then=method))
 
     def _do(self, action: Callable[[], object]) -> None:
-        with self._saying_problems():
+        with self._showing_problems():
             action()
 
     @contextmanager
-    def _saying_problems(self) -> Iterator[None]:
+    def _showing_problems(self) -> Iterator[None]:
         self._problem = ""
         try:
             yield
@@ -164,11 +164,11 @@ class TrainSection(Section):
         self.permit(ui.resumeTrainingButton, presenter.reason_not_resumable)
         self.permit(ui.showCurvesButton, presenter.reason_no_curves)
         ui.showSnapshotsButton.setVisible(presenter.watched.has_snapshots)
-        say(ui.trainingErrorLabel, self._problem or presenter.error)
-        say(ui.trainingStatusLabel, presenter.status or presenter.hint)
-        say(ui.trainingPlanLabel, "\n".join(presenter.plan))
+        show_text(ui.trainingErrorLabel, self._problem or presenter.error)
+        show_text(ui.trainingStatusLabel, presenter.status or presenter.hint)
+        show_text(ui.trainingPlanLabel, "\n".join(presenter.plan))
         color = text_color(ui.trainingMessagesLabel, WARNING)
-        say(
+        show_text(
             ui.trainingMessagesLabel,
             "".join(_paragraph(message, color) for message in presenter.messages[:_MOST_MESSAGES]),
         )
@@ -180,7 +180,7 @@ class TrainSection(Section):
                 edit.setText(name)
         edit.setPlaceholderText(name)
         edit.setReadOnly(self._presenter.is_active)
-        say(self._ui.trainingNameErrorLabel, self._presenter.name_error)
+        show_text(self._ui.trainingNameErrorLabel, self._presenter.name_error)
 
     def _show_estimate(self) -> None:
         estimate, ui = self._presenter.estimate, self._ui
@@ -192,7 +192,7 @@ class TrainSection(Section):
         if has_time and not reason:
             tip = _("Measures how fast this computer is and shows what it trains in this time. Nothing is kept.")
             ui.estimateButton.setToolTip(tip)
-        say(ui.estimateLabel, estimate.text)
+        show_text(ui.estimateLabel, estimate.text)
 
 
 def _paragraph(message: Message, color: Color) -> str:
@@ -261,7 +261,7 @@ class SettingRow:
         self._painted = (text, error, placeholder, is_changed)
         with self._painting:
             self._show_text(text, placeholder)
-        say(self._error, sentence(error))
+        show_text(self._error, sentence(error))
         label = escape(_("{setting}:").format(setting=self.field.label))
         self.label.setText(f"<b>{label}</b>" if is_changed else label)
         if self._line is not None:

@@ -271,8 +271,8 @@ class Instance(metaclass=WrapperClass):
 
     def findChild(self, kind: Any, name: str = "") -> Any:  # noqa: N802
         """The first child of a class and name."""
-        found = self.findChildren(kind, name)
-        return found[0] if found else None
+        children = self.findChildren(kind, name)
+        return children[0] if children else None
 
     def findChildren(self, kind: Any, name: str = "") -> tuple[Any, ...]:  # noqa: N802
         """All children of a class (also named as a text) and name."""

@@ -101,7 +101,9 @@ def a_state(device, method: str = "coranet", **settings) -> TrainingState:
     return TrainingState(config, FORMS["classifiers"], device)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [name if name == "coranet" else pytest.param(name, marks=pytest.mark.slow) for name in METHODS]
+)
 def test_every_method_can_be_supervised_deeply_and_the_model_is_the_same(method, a_cpu):
     state, plain = a_state(a_cpu, method, deep_supervision=0.5), a_state(a_cpu, method)
     for own, other in zip(state.teacher.state_dict().items(), plain.teacher.state_dict().items(), strict=True):

@@ -19,6 +19,7 @@ from coranet.training.state import TrainingState
 from coranet.training.timing import measure_network, measure_steps, measure_training, patch_sampler
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slice_axis", [None, 0])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_network_is_timed_on_made_up_scans(a_tiny_architecture, a_cpu, slice_axis, channels):
@@ -36,6 +37,7 @@ def test_without_unlabeled_patches_all_steps_are_alike(a_tiny_architecture, a_cp
     assert made.pretraining == made.self_training > 0
 
 
+@pytest.mark.slow
 def test_measuring_changes_no_batch_of_the_training(a_tiny_architecture, a_cpu):
     config = TrainConfig.from_preset("quick")
     state = TrainingState(config, a_tiny_architecture, a_cpu)
@@ -48,6 +50,7 @@ def test_measuring_changes_no_batch_of_the_training(a_tiny_architecture, a_cpu):
     assert all(torch.equal(first, second) for first, second in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 def test_whole_scans_are_timed_where_they_will_be_needed(a_tiny_architecture, a_cpu):
     config = TrainConfig.from_preset("quick", {"training.snapshot_interval": None})
     case = a_prepared_case()

@@ -106,6 +106,20 @@ def test_the_component_that_has_all_structures_is_kept_though_an_island_is_large
         np.testing.assert_array_equal(labels, truth)
 
 
+def test_an_island_that_has_grown_to_a_corner_of_the_others_goes_though_it_is_larger():
+    """As where the stomach is taken for the right ventricle, and touches the heart."""
+    segmentation = np.zeros((4, 16, 24), np.uint8)
+    segmentation[:, 4:9, 4:9], segmentation[:, 4:9, 1:4] = 2, 1
+    truth = segmentation.copy()
+    segmentation[:, 9:16, 9:20] = 1  # touches the class 2 by the edges of four voxels
+    alone, heads = ([segmentation.copy() for _ in range(3)] for _ in range(2))
+    keep_largest_components(*alone, (1, 2))
+    assert (alone[0][:, 4:9, 1:4] == 0).all()
+    keep_largest_components(*heads, (1, 2), together=True)
+    for labels in heads:
+        np.testing.assert_array_equal(labels, truth)
+
+
 def test_where_no_component_has_all_structures_the_largest_is_kept_and_nothing_stays_nothing():
     segmentation = np.zeros((4, 12, 30), np.uint8)
     segmentation[:, 2:6, 2:5], segmentation[:, 0:12, 14:26] = 1, 2

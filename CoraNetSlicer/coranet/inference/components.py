@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.class_indices import places_by_class
-from ..data.components import SparseVoxels, components
+from ..data.components import SparseVoxels, components, contacts_of
 
 Array = npt.NDArray[Any]
 
@@ -64,7 +64,9 @@ def keep_largest_components(
     conservative foreground that lies inside of the radical one still does, and islands far from a structure are
     neither found nor uncertain. A class that the segmentation has not found is left as it is in the other two.
     Largest is the component with most voxels in which the conservative head agrees, which is not sure of islands.
-    Voxels touch by a face, an edge or a corner; of components of one size the first is kept.
+    Voxels touch by a face, an edge or a corner; of components of one size the first is kept. Where structures hang
+    together, such voxels count as often as faces of the component lie at other structures: an island that has grown
+    to a corner of them, in another organ, may be larger than what belongs there.
 
     Args:
         segmentation: (k, j, i), uint8 label map, writable.
@@ -81,7 +83,8 @@ def keep_largest_components(
     for value in classes:
         voxels = _voxels(segmentation, value)
         is_sure = conservative.reshape(-1)[voxels.places] == value
-        _keep(segmentation, heads, _largest(voxels, is_sure), partial(_voxels, value=value))
+        is_kept = _largest(voxels, is_sure, segmentation if together else None)
+        _keep(segmentation, heads, is_kept, partial(_voxels, value=value))
 
 
 def _keep(segmentation: Array, heads: Sequence[Array], is_kept: Array, of: Callable[[Array], SparseVoxels]) -> None:
@@ -121,16 +124,34 @@ def _most_complete(voxels: SparseVoxels, segmentation: Array, conservative: Arra
     return is_most_complete
 
 
-def _largest(voxels: SparseVoxels, is_sure: Array | None = None) -> Array:
-    """Which of the voxels are in the component with most of those that are sure, (N,), bool; None: all are."""
+def _largest(voxels: SparseVoxels, is_sure: Array | None = None, among: Array | None = None) -> Array:
+    """Which of the voxels are in the largest component, (N,), bool.
+
+    Args:
+        voxels: of one class.
+        is_sure: (N,), bool, those that count; None: all do.
+        among: label map of all classes, with whose others it has faces in common; None: that does not matter.
+    """
     parts = _parts(voxels)
-    if not len(parts):
-        return np.zeros(0, dtype=bool)
+    if not parts.any():
+        return np.ones(len(parts), dtype=bool)
     sizes = np.bincount(parts)
     sure = sizes if is_sure is None else np.bincount(parts, is_sure)
+    if among is not None:
+        sure = sure * (1 + _faces_at_others(voxels, parts, among))
     # Of components that are alike the first is kept.
     is_largest: Array = parts == np.lexsort((-np.arange(len(sizes)), sizes, sure))[-1]
     return is_largest
+
+
+def _faces_at_others(voxels: SparseVoxels, parts: Array, segmentation: Array) -> Array:
+    """How many faces of voxels each part has in common with other classes."""
+    everything, count = _all_voxels(segmentation), int(parts.max()) + 1
+    numbers = np.full(len(everything.places), count)
+    numbers[np.searchsorted(everything.places, voxels.places)] = parts
+    contacts = contacts_of(everything, numbers)
+    is_at_others = contacts.second == count
+    return np.bincount(contacts.first[is_at_others], contacts.faces[is_at_others], count)[:count]
 
 
 def _apart_from(places: Array, voxels: SparseVoxels) -> Array:

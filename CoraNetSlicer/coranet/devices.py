@@ -262,7 +262,8 @@ def _cuda_computes_bfloat16() -> bool:
 def _name(place: torch.device) -> str:
     if place.type == "cuda":
         return torch.cuda.get_device_name(place)
-    return {"mps": "Apple GPU", "cpu": f"CPU ({torch.get_num_threads()} threads)"}[place.type]
+    count = torch.get_num_threads()
+    return {"mps": "Apple GPU", "cpu": f"CPU ({count} {'thread' if count == 1 else 'threads'})"}[place.type]
 
 
 def _processors() -> int:

@@ -75,7 +75,7 @@ def finish(job: Job, resume: bool = False) -> EndedProcess:
 def fail(job: Job, resume: bool = False) -> EndedProcess:
     """Leave what a process leaves that could not do the job."""
     _claim(job)
-    _write_events(job, [(1.0, Started(0, 900, "CPU (1 threads)", "0.1")), (2.0, Failed("the disk is full."))])
+    _write_events(job, [(1.0, Started(0, 900, "CPU (1 thread)", "0.1")), (2.0, Failed("the disk is full."))])
     return EndedProcess(7)
 
 
@@ -99,7 +99,7 @@ def _train(job: Job) -> None:
     level = _level_of(job)
     total = config.training.pretraining_steps + config.training.self_training_steps
     rng = np.random.default_rng(config.seed)
-    events: list[tuple[float, object]] = [(100.0, Started(0, total, "CPU (1 threads)", "0.1"))]
+    events: list[tuple[float, object]] = [(100.0, Started(0, total, "CPU (1 thread)", "0.1"))]
     for step in range(10, total + 1, 10):
         share = step / total
         late = step > config.training.pretraining_steps
@@ -155,7 +155,7 @@ def _test(job: Job) -> None:
         }
     write_json_atomic(job.metrics_path, {"schema_version": 1, "cases": cases, "mean": mean})
     _write_events(
-        job, [(300.0, Started(0, len(cases), "CPU (1 threads)", "0.1")), (301.0, Finished("test Dice: high.", 1.0))]
+        job, [(300.0, Started(0, len(cases), "CPU (1 thread)", "0.1")), (301.0, Finished("test Dice: high.", 1.0))]
     )
 
 

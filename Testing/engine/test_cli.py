@@ -77,7 +77,7 @@ def test_a_training_leaves_the_files_of_the_document(an_odd_training):
 def test_what_is_no_terminal_gets_lines_and_no_bar(an_odd_training):
     answer, folder = an_odd_training
     lines = lines_without_a_bar(answer.stderr)
-    assert f"CoraNet {__version__} on CPU (1 threads), step 0 of 10" in lines
+    assert f"CoraNet {__version__} on CPU (1 thread), step 0 of 10" in lines
     assert re.fullmatch(r"finished after \d+ s: validation Dice: organ .*, Läsion .* See '.*model'\.", lines[-1])
     assert str(folder / "model") in lines[-1]
 

@@ -86,7 +86,7 @@ def test_it_says_what_was_run(a_report):
     facts = dict(zip(page.texts["dt"], page.texts["dd"], strict=True))
     assert facts["command"] == "coranet experiment <list> & more"
     assert facts["preset"] == "quick, 900 steps (300 of them on labeled cases alone)"
-    assert (facts["seeds"], facts["device"], facts["CoraNet"]) == ("0, 1", "CPU (1 threads)", "0.1")
+    assert (facts["seeds"], facts["device"], facts["CoraNet"]) == ("0, 1", "CPU (1 thread)", "0.1")
     assert facts["cases"] == "3 / 5 labeled; 1 for validation; 3 unlabeled; 4 test"
 
 

@@ -42,7 +42,7 @@ def methods(runs):
 
 def test_a_training_is_read_from_its_events(runs):
     training = read_results(runs)[1].training
-    assert (training.device, training.version, training.steps) == ("CPU (1 threads)", "0.1", 900)
+    assert (training.device, training.version, training.steps) == ("CPU (1 thread)", "0.1", 900)
     assert training.seconds == 100
     assert [step for step, _ in training.validation] == list(range(100, 901, 100))
     assert len(training.losses["total"]) == 90 and training.losses["certain"][0] == (10, 0.0)

@@ -210,7 +210,7 @@ def test_what_was_decided_is_noted(train):
     _, events = train()
     notes = {event.code: event.message for event in events(Noted)}
     assert "V-Net" in notes["backbone"]
-    assert notes["patch"] == "each step takes 1 labeled and 1 unlabeled patches of 8 x 12 x 12 voxels."
+    assert notes["patch"] == "each step takes 1 labeled and 1 unlabeled patch of 8 x 12 x 12 voxels."
     assert notes["memory_used"].startswith("at most ") or not sys.platform.startswith("linux")
 
 

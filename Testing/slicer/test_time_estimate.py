@@ -209,5 +209,5 @@ def test_the_engine_itself_is_measured(context, tmp_path, application, nodes):
     handle = estimate._handle
     handle.wait(PATIENCE_S)
     assert estimate.text.startswith("About "), estimate.text
-    assert "on CPU (1 threads)" in estimate.text and "unlabeled patches of 8 x 12 x 12 voxels" in estimate.text
+    assert "on CPU (1 thread)" in estimate.text and "of 8 x 12 x 12 voxels" in estimate.text
     assert JobKind.TRAIN is handle.kind and not handle.folder.exists()

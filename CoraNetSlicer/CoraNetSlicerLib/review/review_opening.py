@@ -148,7 +148,7 @@ def _regions_of_files(loaded: LoadedPrediction, files: PredictionFiles) -> Regio
     """
     if not files.regions.is_file():
         raise DataError(
-            f"'{files.folder}' has no list of uncertain regions; run 'coranet regions' on it, or segment the volume "
+            f"'{files.folder.name}' has no list of uncertain regions; run 'coranet regions' on it, or segment the volume "
             "again."
         )
     regions = RegionList.read(files.regions)

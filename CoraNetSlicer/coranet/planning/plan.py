@@ -186,7 +186,8 @@ def plan_training(
         reporter.emit(note)
     patch = " x ".join(str(count) for count in plan.architecture.patch_size_kji)
     labeled, unlabeled = plan.batch_sizes
-    text = f"each step takes {labeled} labeled and {unlabeled} unlabeled patches of {patch} voxels."
+    patches = "patch" if unlabeled == 1 else "patches"
+    text = f"each step takes {labeled} labeled and {unlabeled} unlabeled {patches} of {patch} voxels."
     reporter.emit(Noted("patch", text))
     return replace(plan, history=history_after(initial), reviewed_regions=reviewed_regions(datalist))
 

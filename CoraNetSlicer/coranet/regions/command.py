@@ -60,13 +60,9 @@ def _listing(found: RegionList, path: Path, names: dict[int, str]) -> str:
         f"at the caution {found.caution:.3g}, in '{path}'"
     ]
     for region in found.regions[:_MOST_LISTED]:
-        pair = [
-            names.get(value, str(value)) if value else "background" for value in (region.conservative, region.radical)
-        ]
+        classes = " or ".join(names.get(value, str(value)) for value in region.label_values)
         where = f", {region.where}" if region.where else ""
-        lines.append(
-            f"  {region.number}: {pair[0]} or {pair[1]}{where}, {region.expected_wrong_ml:.3g} mL expected to be wrong"
-        )
+        lines.append(f"  {region.number}: {classes}{where}, {region.expected_wrong_ml:.3g} mL expected to be wrong")
     left_ml = found.expected_left_ml([region.number for region in found.regions])
     if left_ml is not None:
         lines.append(f"  expected to be wrong elsewhere: {left_ml:.3g} mL")

@@ -148,8 +148,8 @@ def _regions_of_files(loaded: LoadedPrediction, files: PredictionFiles) -> Regio
     """
     if not files.regions.is_file():
         raise DataError(
-            f"'{files.folder.name}' has no list of uncertain regions; run 'coranet regions' on it, or segment the volume "
-            "again."
+            f"'{files.folder.name}' has no list of uncertain regions; run 'coranet regions' on it, or segment the "
+            "volume again."
         )
     regions = RegionList.read(files.regions)
     # In the indices of its file; Slicer shows a left-handed scan with its slices reversed.

@@ -91,7 +91,7 @@ def test_distances_grow_with_the_spacing():
 
 
 @pytest.mark.parametrize(("in_prediction", "in_truth"), [(0, 0), (0, 1), (1, 0)])
-def test_from_and_to_nothing_faris_no_distance(in_prediction, in_truth):
+def test_from_and_to_nothing_there_is_no_distance(in_prediction, in_truth):
     predicted, truth = (np.full(SHAPE, value, dtype=np.uint8) for value in (in_prediction, in_truth))
     for values in surface_distances_per_class(predicted, truth, 2, SPACING_KJI).values():
         assert math.isnan(values[0])

@@ -38,5 +38,5 @@ def start_on_job(
             return start_in_own_group(command, subprocess.Popen, stdout=log, stderr=subprocess.STDOUT, env=complete)  # type: ignore[no-any-return]
         except OSError as error:
             raise JobError(
-                f"'{command[0]}' cannot be started ({error.strerror or error}); check that it is there."
+                f"'{command[0]}' cannot be started ({error.strerror or error}); check that it exists."
             ) from error

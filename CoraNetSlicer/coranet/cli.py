@@ -153,13 +153,13 @@ def _expected(error: Exception) -> CoraNetError:
         return error
     if is_memory_error(error):
         return CoraNetError(
-            "the memory of this machine does not suffice; close other programs, or use a machine with more."
+            "this machine does not have enough memory; close other programs, or use a machine with more memory."
         )
     if isinstance(error, ModuleNotFoundError):
         return missing_package(error)
     if isinstance(error, OSError):
         refusal = f"'{error.filename}' cannot be used" if error.filename else "the system refused"
-        return StorageError(f"{refusal} ({error.strerror or error}); check that it is there and that you may use it.")
+        return StorageError(f"{refusal} ({error.strerror or error}); check that it exists and that you may use it.")
     reason = " ".join(str(error).split()) or "without a reason"
     return CoraNetError(
         f"an unexpected error ({type(error).__name__}: {reason}); set {TRACEBACK}=1 and run it again to see where, "
@@ -202,9 +202,9 @@ def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
     from .training.dry_run import planned
 
     if options.resume:
-        raise ConfigError("--dry-run shows what a new training would do; leave out --resume, whose plan is made.")
+        raise ConfigError("--dry-run shows what a new training would do; leave out --resume.")
     if options.devices not in (None, 1):
-        raise ConfigError("--dry-run plans for one process, with which others would share; leave out --devices.")
+        raise ConfigError("--dry-run plans for one process, not for several; leave out --devices.")
     if options.output is not None and Job.exists(options.output):
         raise JobError(f"'{options.output}' already holds a job; choose a new folder, or leave out --output.")
     datalist = find_cases(options.datalist)
@@ -267,7 +267,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     """All settings that were chosen, by --set or by an option of their own; one that was chosen twice is refused."""
     chosen: dict[str, Any] = {**overrides(options.set)}
     if "model" in chosen:
-        raise ConfigError("the model is named with --model; leave out --set model=...")
+        raise ConfigError("give the model with --model; leave out --set model=...")
     fast = _FAST_TRAINING if options.command is _train else _FAST_SEGMENTATION
     own = {
         **{name: ("--fast", value if options.fast else None) for name, value in fast.items()},
@@ -279,7 +279,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     for name, (option, value) in own.items():
         if value is not None:
             if name in chosen:
-                raise ConfigError(f"{option} and --set {name} say the same thing; leave one of them out.")
+                raise ConfigError(f"{option} and --set {name} mean the same; leave one of them out.")
             chosen[name] = value
     return chosen
 
@@ -464,7 +464,7 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         command.add_argument(
             "--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable"
         )
-        command.add_argument("--resume", action="store_true", help="go on with the job that is in the output folder")
+        command.add_argument("--resume", action="store_true", help="continue the job in the output folder")
     for command in (train, segment, evaluate, _add_run_command(commands)):
         command.add_argument(
             "--devices", type=_devices, metavar="N",
@@ -475,13 +475,13 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
 def _add_fast(*commands: tuple[argparse.ArgumentParser, Mapping[str, Any]]) -> None:
     for command, fast in commands:
         settings = ", ".join(f"{name}={value}".lower() for name, value in fast.items())
-        command.add_argument("--fast", action="store_true", help=f"without what foretells errors: {settings}")
+        command.add_argument("--fast", action="store_true", help=f"without what predicts errors: {settings}")
 
 
 def _add_run_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")
     run.add_argument("job", help="folder of the job")
-    run.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    run.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     run.add_argument("--dry-run", action="store_true", help="only plan a training, and time its parts")
     run.set_defaults(command=_run)
     return run

@@ -98,7 +98,7 @@ def convolution_error(kind: str) -> str:
         layer = torch.nn.Conv3d(1, 2, 3, padding=1).to(kind)
         layer(torch.ones(1, 1, 6, 6, 6, device=kind)).sum().backward()
         gradient = layer.weight.grad
-        return "" if gradient is not None and bool(torch.isfinite(gradient).all()) else "its result is no number"
+        return "" if gradient is not None and bool(torch.isfinite(gradient).all()) else "its result is not a number"
     except (RuntimeError, NotImplementedError, TypeError) as error:
         return (str(error).strip().splitlines() or [type(error).__name__])[0]
 

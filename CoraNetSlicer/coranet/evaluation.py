@@ -153,7 +153,7 @@ def _truth(case: Case, files: PredictionFiles) -> Volume:
     difference = truth.grid.difference(grid)
     if difference:
         raise DataError(
-            f"'{case.label}' lies on another grid than its image ({difference}); give the label of this scan, or "
+            f"'{case.label}' has a different grid than its image ({difference}); give the label of this scan, or "
             "resample it to the image's grid."
         )
     return truth

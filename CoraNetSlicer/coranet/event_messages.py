@@ -58,5 +58,5 @@ _WORDS: dict[type[events.Event], Callable[[Any], str]] = {
         + (f" See '{event.output}'." if event.output else "")
     ),
     events.Failed: lambda event: f"error: {event.message}",
-    events.Cancelled: lambda event: f"stopped on request at step {event.step}; run again with --resume to go on",
+    events.Cancelled: lambda event: f"stopped on request at step {event.step}; run again with --resume to continue",
 }

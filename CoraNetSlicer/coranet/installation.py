@@ -119,7 +119,7 @@ def _make_environment(installation: Installation, folder: Path, call: Call) -> N
     # Making it anew removes whatever is in the folder: only what this has made.
     is_own_environment = tools.is_dir()
     if folder.exists() and not is_own_environment and (not folder.is_dir() or next(folder.iterdir(), None) is not None):
-        raise ConfigError(f"'{folder}' holds something else; choose a new or an empty folder for the environment.")
+        raise ConfigError(f"'{folder}' holds other files; choose a new or an empty folder for the environment.")
     is_new = installation.anew or unfinished.is_file() or not (folder / "pyvenv.cfg").is_file()
     try:
         if is_new and folder.exists():
@@ -195,7 +195,9 @@ class _Uv:
         self._run([*pip, "--upgrade", "--target", str(self._tools), *source, _UV], "pip install uv", dict(os.environ))
         uv = self._found()
         if uv is None:
-            raise PackageError(f"uv was installed into '{self._tools}' but is not there; is a virus scanner at work?")
+            raise PackageError(
+                f"uv was installed into '{self._tools}' but is missing; check whether a virus scanner removed it."
+            )
         return uv
 
     def _run(self, command: Sequence[str], name: str, environment: Mapping[str, str]) -> None:

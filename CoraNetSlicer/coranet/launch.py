@@ -105,7 +105,7 @@ def _work_as_team(count: int, job: Job, resume: bool, listener: Listener) -> int
         _pass_on(news, listener)
         if answer.exists():
             return int(answer.read_text(encoding="utf-8"))
-    listener(job.add_event(Failed(f"the processes of the job ended without a word; '{job.log_path}' says more.")))
+    listener(job.add_event(Failed(f"the processes of the job ended without a message; see '{job.log_path}'.")))
     return process.returncode or 1
 
 

@@ -162,7 +162,7 @@ class ModelPackage:
             network.load_state_dict(load_tensors(self.folder / file), assign=assign)
         except (JobError, RuntimeError, AttributeError, TypeError) as error:
             raise ModelError(
-                f"the weights in '{self.folder}' cannot be used ({reason_of(error)}); copy the model folder anew."
+                f"the weights in '{self.folder}' cannot be used ({reason_of(error)}); copy the model folder again."
             ) from error
 
 

@@ -79,7 +79,7 @@ def _examine(health: Health, name: str) -> None:
         health.error(name, "package.missing", f"the package {name} is missing.", fix)
         return
     if not version:
-        _note_broken(health, name, f"{title} is half installed: what describes it is missing.")
+        _note_broken(health, name, f"{title} is only partly installed: its metadata is missing.")
         return
     health.facts[name] = version
     if is_older(version, REQUIRED[name]):

@@ -42,7 +42,7 @@ def require_kept_settings(job: Job, chosen: Mapping[str, Any], preset: str | Non
         was, now = of_job.value(name), chosen_config.value(name)
         if was != now and name not in _MAY_DIFFER and not (name == "time" and seconds_of(was) == seconds_of(now)):
             raise ConfigError(
-                f"a resumed job keeps its settings, and the one in '{job.folder}' was begun with {name}={was!r}, not "
+                f"a resumed job keeps its settings, and the one in '{job.folder}' was started with {name}={was!r}, not "
                 f"{now!r}; leave out --set and the like, or start a new job."
             )
 
@@ -63,7 +63,7 @@ def require_same_datalist(job: Job, datalist: Datalist, source: str) -> None:
     if differences:
         more = "" if len(differences) == 1 else f" (and {len(differences) - 1} more)"
         raise DataError(
-            f"'{source}' is not what the training in '{job.folder}' was begun with: "
+            f"'{source}' is not what the training in '{job.folder}' was started with: "
             f"{differences[0]}{more}; name the same cases, or start a new job."
         )
 
@@ -81,12 +81,12 @@ def require_same_model(job: Job, model: str | Path) -> None:
     if models - {fingerprint}:
         raise ModelError(
             f"the results in '{job.folder}' were made by another model than the one in '{folder}' (or it was trained "
-            "anew since); results of two models do not go into one folder: choose another --output."
+            "again since); results of two models do not go into one folder: choose another --output."
         )
     if models or not isinstance(config, SegmentConfig) or _is_same_model(config.model, folder, fingerprint):
         return
     raise ModelError(
-        f"the segmentation in '{job.folder}' was begun with the model in '{config.model}', not in '{folder}'; "
+        f"the segmentation in '{job.folder}' was started with the model in '{config.model}', not in '{folder}'; "
         "name that one, or choose another --output."
     )
 
@@ -133,7 +133,7 @@ def grow(job: Job, new_list: Datalist) -> list[str]:
     named = {index for indices in places for index in indices}
     gone = [case.id for index, case in enumerate(of_job.cases) if index not in named]
     if gone:
-        sentences.append(f"{len(gone)} earlier cases are not named any more; their results stay: {_some(gone)}.")
+        sentences.append(f"{len(gone)} earlier cases are no longer listed; their results stay: {_some(gone)}.")
     sentences += new_list.left_out
     job.write_datalist(replace(listed, cases=tuple(case for case in cases if case), left_out=new_list.left_out))
     for name in again:

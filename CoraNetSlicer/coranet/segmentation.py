@@ -344,7 +344,7 @@ class _CaseRun:
             self.reporter.emit(warning)
         for name, volumes_ml in result["volumes_ml"].items():
             if not volumes_ml["segmentation"]:
-                sentence = f"no '{name}' was found in '{self.case.id}'; look whether it has one"
+                sentence = f"no '{name}' was found in '{self.case.id}'; check whether it has one"
                 self.reporter.emit(
                     Warned("nothing_found", f"{sentence}, and whether it is like the scans of the training.")
                 )
@@ -453,5 +453,5 @@ def _summary(job: Job, count: int, account: Account) -> str:
     left_out = f"; {skipped} skipped on request" if skipped else ""
     # The last line alone must show that there is more to read.
     others = "; something in its input was left out, see the warnings" if job.read_datalist().left_out else ""
-    doubts = f"; do not trust {account.doubtful} of them unseen, see the warnings" if account.doubtful else ""
+    doubts = f"; do not trust {account.doubtful} of them unchecked, see the warnings" if account.doubtful else ""
     return f"{good} {'case is' if good == 1 else 'cases are'} segmented{left_out}{others}{doubts}."

@@ -24,7 +24,7 @@ class _StoreOnce(argparse.Action):
             raise argparse.ArgumentError(self, "it is given twice; leave one of them out")
         seen.add(self.dest)
         if "" in (values if isinstance(values, (list, tuple)) else [values]):
-            raise argparse.ArgumentError(self, "it is empty, as the value of a variable that is not set; give a value")
+            raise argparse.ArgumentError(self, "it is empty, perhaps because a variable is not set; give a value")
         setattr(namespace, self.dest, values)
 
 

@@ -49,9 +49,9 @@ def load_tensors(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise JobError(f"'{path}' is missing; nothing was saved yet, start the job anew.") from None
+        raise JobError(f"'{path}' is missing; nothing was saved yet, start a new job.") from None
     except _DAMAGED as error:
-        raise JobError(f"'{path}' is damaged ({type(error).__name__}); start the job anew.") from error
+        raise JobError(f"'{path}' is damaged ({type(error).__name__}); start a new job.") from error
     if not isinstance(content, dict):
-        raise JobError(f"'{path}' is damaged (it holds a {type(content).__name__}); start the job anew.")
+        raise JobError(f"'{path}' is damaged (it holds a {type(content).__name__}); start a new job.")
     return content

@@ -219,7 +219,7 @@ def _caught(job: Job, team: Team, emit: _EventSink) -> Iterator[_Outcome]:
 
 _MORE_MEMORY = {
     JobKind.TRAIN: "lower data.patch_voxels, or close other programs",
-    JobKind.SEGMENT: "close other programs, or segment on a machine with more, or smaller scans",
+    JobKind.SEGMENT: "close other programs, segment smaller scans, or use a machine with more memory",
 }
 
 
@@ -228,10 +228,10 @@ def _in_words(error: Exception, job: Job, team: Team) -> tuple[CoraNetError, int
         return missing_package(error), PackageError.exit_code
     if is_out_of_memory(error):
         reason = f" ({' '.join(str(error).split())})" if str(error) else ""
-        message = f"the memory of this machine does not suffice; {_MORE_MEMORY[job.kind]}{reason}."
+        message = f"this machine does not have enough memory; {_MORE_MEMORY[job.kind]}{reason}."
         return CoraNetError(message), CoraNetError.exit_code
     if is_lost_member(error, team):
-        message = f"another process of the job has ended; '{job.log_path}' says why, go on with --resume."
+        message = f"another process of the job has ended; '{job.log_path}' says why; continue with --resume."
         return CoraNetError(message), CoraNetError.exit_code
     message = f"an unexpected error ended the job ({type(error).__name__}: {error}); details are in '{job.log_path}'."
     return CoraNetError(message), UNEXPECTED

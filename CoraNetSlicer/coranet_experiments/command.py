@@ -136,7 +136,7 @@ def _question(options: argparse.Namespace) -> Question:
         )
     chosen = overrides(options.set)
     if options.time and "time" in chosen:
-        raise ConfigError("--time and --set time say the same thing; leave one of them out.")
+        raise ConfigError("--time and --set time mean the same; leave one of them out.")
     divided = divided_series(find_cases(options.datalist), Reporter(lambda event: None, lambda: False))
     for sentence in divided.sentences:
         sys.stderr.write(f"{sentence}\n")

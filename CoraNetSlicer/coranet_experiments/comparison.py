@@ -75,7 +75,7 @@ class ScanComparison:
         channels = read_channels(case)
         if scan is not None and not identity_of_channels(channels).is_same(scan):
             raise DataError(
-                f"'{case.image}' is another scan now than the one that the result of '{case.id}' was computed on "
+                f"'{case.image}' is no longer the scan that the result of '{case.id}' was computed on "
                 f"({scan}); put that scan back, or evaluate into a new folder."
             )
         volume, segmenter = on_one_grid(case, channels), self._segmenter

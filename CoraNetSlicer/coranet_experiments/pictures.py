@@ -83,7 +83,7 @@ def _draw(case: Case, snapshot_paths: Sequence[Path]) -> list[npt.NDArray[np.uin
         snapshot = read_label_map(path)
         difference = snapshot.grid.difference(image.grid)
         if difference:
-            raise DataError(f"'{path}' lies on another grid than '{case.image}' ({difference}); train anew.")
+            raise DataError(f"'{path}' has a different grid than '{case.image}' ({difference}); train again.")
         regions.append(orientation.to_canonical(snapshot.voxels))
     axis = axis_across(spacing)
     index = _fullest_slice(np.maximum.reduce(regions), axis)

@@ -90,7 +90,7 @@ def run_tasks(tasks: Sequence[Task], at_once: int, context: RunnerContext) -> li
                 context.wait()
     except KeyboardInterrupt:
         crew.stop()
-        raise JobCancelled("interrupted; the same command goes on where it was stopped.") from None
+        raise JobCancelled("interrupted; run the same command again to continue.") from None
     except BaseException:
         crew.stop()
         raise
@@ -211,6 +211,6 @@ def _reason(work: _Work) -> str:
     if work.job.status() is JobStatus.FAILED and isinstance(events[-1], Failed):
         return events[-1].message
     if work.job.status() is JobStatus.CANCELLED:
-        return "it was stopped by somebody else; run the same command again to go on."
+        return "another process stopped it; run the same command again to continue."
     code = "" if work.child is None else f" with exit code {work.child.poll()}"
     return f"its process ended{code} without saying why; see '{work.job.log_path}'."

@@ -49,7 +49,7 @@ def test_a_label_that_lies_elsewhere_is_refused(tmp_path, image):
     sitk.WriteImage(image, str(tmp_path / "scan.nrrd"))
     image.SetOrigin((12.0, -23.25, 40.75))
     sitk.WriteImage(sitk.DICOMOrient(image, "RAS"), str(tmp_path / "label.nrrd"))
-    with pytest.raises(DataError, match="lie on different grids"):
+    with pytest.raises(DataError, match="have different grids"):
         read_labeled_pair(Case("a", Role.TRAINING, str(tmp_path / "scan.nrrd"), str(tmp_path / "label.nrrd")), [1])
     label = read_label_map(tmp_path / "label.nrrd")
     grid = read_label_map(tmp_path / "scan.nrrd").grid

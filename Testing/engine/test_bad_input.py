@@ -146,7 +146,7 @@ def test_a_trained_job_is_not_trained_anew_without_being_asked(a_trained_job, tm
     copy = Job.open(shutil.copytree(a_trained_job.folder, tmp_path / "copy"))
     assert call("run", copy.folder) == 5
     assert str(copy.folder) in copy.read_events()[-1].message
-    assert "add --resume to go on, or choose a new folder" in copy.read_events()[-1].message
+    assert "add --resume to continue, or choose a new folder" in copy.read_events()[-1].message
     assert load_tensors(copy.last_checkpoint_path)["step"] == 10
 
 
@@ -166,7 +166,7 @@ def test_a_job_that_another_process_works_on_is_left_alone(a_phantom_set, tmp_pa
     job.beat(ProcessIdentity(another_process.pid, me.host, start_time(another_process.pid)))
     job.request_cancel()
     assert call("train", a_phantom_set, "--output", job.folder, "--resume") == 5
-    assert f"'{job.folder}' is being worked on by process {another_process.pid}" in the_only_error(capsys)
+    assert f"'{job.folder}' is in use by process {another_process.pid}" in the_only_error(capsys)
     assert job.read_events() == []
     assert job.status() is JobStatus.RUNNING
     assert job.cancel_requested(), "the request was meant for the process that works"

@@ -45,7 +45,7 @@ def test_what_was_made_is_not_replaced(a_job, made):
 def test_a_job_that_is_worked_on_is_not_replaced(a_job):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         a_job.beat(ProcessIdentity(other.pid, socket.gethostname(), start_time(other.pid) or 0.0))
-        with pytest.raises(JobError, match=f"is being worked on by process {other.pid}"):
+        with pytest.raises(JobError, match=f"is in use by process {other.pid}"):
             a_job.begin_anew(TrainConfig(), OTHER)
         other.kill()
     assert [label.name for label in a_job.read_datalist().labels] == ["liver"]

@@ -116,7 +116,7 @@ def test_cases_without_a_structure_are_said_and_never_set_aside(a_job, a_reporte
 def test_a_training_of_empty_labels_alone_is_refused(a_job, a_reporter, labeled):
     job = a_job(labeled)
     empty(job, *range(labeled))
-    with pytest.raises(DataError, match=f"labels of all {labeled} labeled cases are empty.*segment what is to be"):
+    with pytest.raises(DataError, match=f"labels of all {labeled} labeled cases are empty.*segment the structures"):
         check(job, a_reporter)
 
 

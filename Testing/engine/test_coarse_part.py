@@ -31,7 +31,7 @@ def test_what_is_of_another_kind_is_an_error(a_part, key, value):
 def test_a_missing_key_is_named(a_part):
     content = a_part.to_dict()
     del content["least_mm3"]
-    with pytest.raises(ModelError, match=r"cannot be read \('least_mm3' is missing\); train the model anew"):
+    with pytest.raises(ModelError, match=r"cannot be read \('least_mm3' is missing\); train the model again"):
         CoarsePart.from_dict(content)
 
 

@@ -172,7 +172,7 @@ def test_where_the_fine_network_finds_nothing_in_the_boxes_all_is_looked_at_and_
     assert work_on(job, resume=False) == 0
     assert looked_at == [[Box((2, 3, 4), (8, 12, 14))], [Box.whole((20, 30, 36))]]
     events = [event for event in of_kind(job, Warned) if event.code == "nothing_in_boxes"]
-    assert "finds nothing where the coarse one has found something in 'image1'" in events[0].message
+    assert "finds nothing where the coarse one found something in 'image1'" in events[0].message
     result = job.prediction("image1").read_result()
     assert result["warnings"] == [event.message for event in events]
     assert "nothing_found" in [event.code for event in of_kind(job, Warned)]
@@ -267,7 +267,7 @@ def test_a_network_that_has_not_learned_to_find_is_left_out(
     survey = survey_cases(datalist, a_reporter)
     at_hand = coarse_stage.TrainingJob(job, config, Workplace(a_cpu), Team(), a_reporter, job.cache_folder, survey)
     assert coarse_stage.find_regions(at_hand, datalist, None) == coarse_stage.Regions()
-    assert a_reporter.events[-1].message.endswith("That is no gain, so whole scans are looked at.")
+    assert a_reporter.events[-1].message.endswith("That is no gain, so whole scans are used.")
     count = len(a_reporter.events)
     assert coarse_stage.find_regions(at_hand, datalist, None) == coarse_stage.Regions()
     assert len(a_reporter.events) == count

@@ -145,5 +145,5 @@ def test_cases_that_are_not_complete_are_left_out(a_case, tmp_path):
 def test_a_result_with_other_content_is_an_error_that_names_it(tmp_path, content):
     files = PredictionFiles(tmp_path / "a")
     write_json_atomic(files.result, content)
-    with pytest.raises(JobError, match=r"result\.json' has other content than expected .*; segment the case anew"):
+    with pytest.raises(JobError, match=r"result\.json' has unexpected content .*; segment the case again"):
         rank_cases([files])

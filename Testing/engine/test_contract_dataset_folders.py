@@ -99,10 +99,18 @@ def test_test_cases_are_those_whose_label_is_there(make):
 
 
 LEFT_OUT = {
-    "label-without-image": (["labelsTr/p7.nii.gz"], {}, "the label map 'p7' is left out: it has no image of its name"),
+    "label-without-image": (
+        ["labelsTr/p7.nii.gz"],
+        {},
+        "the label map 'p7' is left out: it has no image with the same name",
+    ),
     "other-ending": (["imagesTr/p3_0000.nrrd"], {}, "'p3_0000.nrrd' is left out: it does not end with '.nii.gz'"),
     "too-few": ([], {"numTraining": 5}, "'numTraining' .* is 5, but there are 1 labeled cases"),
-    "no-image": (["imagesTr/notes.txt"], {}, "'notes.txt' is left out: it is no image by its ending"),
+    "no-image": (
+        ["imagesTr/notes.txt"],
+        {},
+        "'notes.txt' is left out: it has no image file ending",
+    ),
     "sub-folder": (["imagesTr/more/p4_0000.nii.gz"], {}, "'more' is left out: it is a sub-folder"),
     "other-list": (
         [],
@@ -122,9 +130,9 @@ def test_what_is_left_out_is_told(make, names, content, sentence):
 
 
 REFUSED = {
-    "image-twice": (["imagesTr/p1_0000.nrrd"], {"file_ending": None}, "of one name; keep one of them"),
-    "label-twice": (["labelsTr/p1.nrrd"], {"file_ending": None}, "'p1.nii.gz' and 'p1.nrrd' of one name"),
-    "label-as-segmentation-too": (["labelsTr/p1.seg.nrrd"], {"file_ending": None}, "of one name"),
+    "image-twice": (["imagesTr/p1_0000.nrrd"], {"file_ending": None}, "with the same name; keep or rename one of them"),
+    "label-twice": (["labelsTr/p1.nrrd"], {"file_ending": None}, "'p1.nii.gz' and 'p1.nrrd' with the same name"),
+    "label-as-segmentation-too": (["labelsTr/p1.seg.nrrd"], {"file_ending": None}, "with the same name"),
     "case-not-an-object": ([], {"dataset": {"p1": "x"}}, "must be an object of cases"),
     "list-is-text": ([], {"training": "p1"}, "must be a list of cases, got str"),
     "null-row": ([], {"training": [None]}, "must have an 'image', got None"),

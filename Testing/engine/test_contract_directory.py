@@ -263,7 +263,7 @@ def test_a_job_that_is_being_worked_on_is_refused(a_job, another_process):
     is_worked_on_by(a_job, another_process)
     with pytest.raises(JobError) as raised:
         a_job.claim()
-    assert f"is being worked on by process {another_process.pid}" in str(raised.value)
+    assert f"is in use by process {another_process.pid}" in str(raised.value)
     assert str(a_job.folder) in str(raised.value)
     assert a_job.read_process()["pid"] == another_process.pid
 

@@ -109,7 +109,7 @@ def test_a_label_map_without_image_is_left_out(make):
     datalist = find_cases(make("image001.nrrd", "label007.nrrd"))
     assert labels_by_case(datalist) == {"image001": None}
     (sentence,) = datalist.left_out
-    assert "the label map 'label007' is left out: it has no image of its name" in sentence
+    assert "the label map 'label007' is left out: it has no image with the same name" in sentence
 
 
 def test_label_maps_alone_stay_what_they_are(make):

@@ -69,8 +69,12 @@ def left_out(folder) -> str:
 LEFT_OUT = {
     "hidden": (".scan.nrrd", b"x", "it begins with a dot"),
     "segmentation": ("a.seg.nrrd", b"x", "it is a segmentation by its ending"),
-    "capitals": ("b.MHA", b"x", "an ending in letters that image readers do not know; rename it in small letters"),
-    "mixed-capitals": ("b.Nii.Gz", b"x", "rename it in small letters"),
+    "capitals": (
+        "b.MHA",
+        b"x",
+        "an ending in capital letters, which image readers do not know; rename it in lower case",
+    ),
+    "mixed-capitals": ("b.Nii.Gz", b"x", "rename it in lower case"),
     "beside-nii": ("x.nii.gz", b"x", "has a file without '.gz' beside it"),
     "git-lfs": ("c.nii.gz", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "'git lfs pull'"),
     "git-annex": ("c.nii.gz", b"/annex/objects/MD5E-s1--1.nii.gz\n", "'git annex get'"),
@@ -78,9 +82,9 @@ LEFT_OUT = {
     "freesurfer": ("d.MGZ", b"x", "convert it to .nii.gz or .nrrd"),
     "bzip2": ("d.nii.bz2", b"x", "convert it to"),
     "archive": ("e.zip", b"x", "it is an archive; unpack it"),
-    "text": ("notes.txt", b"x", "it is no image by its ending"),
+    "text": ("notes.txt", b"x", "it has no image file ending"),
     "sub-folder": ("more/f.nrrd", b"x", "'more' is left out: it is a sub-folder without a DICOM series in it"),
-    "in-a-series": ("series/f.nrrd", b"x", "'series/f.nrrd' is left out: it lies in a sub-folder that is taken as"),
+    "in-a-series": ("series/f.nrrd", b"x", "'series/f.nrrd' is left out: it lies in a sub-folder that is read as"),
 }
 
 
@@ -137,7 +141,8 @@ def test_many_files_for_one_reason_are_one_sentence(awkward_path):
         put(awkward_path / f"{number}.txt")
     (sentence,) = scans_in(awkward_path).left_out
     assert (
-        "9 entries are left out, '0.txt', '1.txt', '2.txt', '3.txt', '4.txt' and 4 more: each is no image" in sentence
+        "9 entries are left out, '0.txt', '1.txt', '2.txt', '3.txt', '4.txt' and 4 more: each has no image file ending"
+        in sentence
     )
 
 
@@ -163,7 +168,7 @@ def test_of_several_folders_of_images_one_is_to_be_given(awkward_path):
 
 def test_a_folder_without_a_scan_says_why_what_is_there_is_none(awkward_path):
     put(awkward_path / "a.mgz")
-    with pytest.raises(DataError, match=r"holds no image; .* 'a.mgz' is left out: it is of a format"):
+    with pytest.raises(DataError, match=r"holds no image; .* 'a.mgz' is left out: it has a format"):
         find_images(awkward_path)
 
 
@@ -176,7 +181,7 @@ def test_what_readers_know_is_not_refused(awkward_path, name):
     require_readable(awkward_path / name)
 
 
-@pytest.mark.parametrize(("name", "reason"), [("a.MHA", "small"), ("a.Nii", "small letters"), ("no.nrrd", "exist")])
+@pytest.mark.parametrize(("name", "reason"), [("a.MHA", "lower case"), ("a.Nii", "lower case"), ("no.nrrd", "exist")])
 def test_what_readers_would_not_read_is_refused(awkward_path, name, reason):
     if name != "no.nrrd":
         put(awkward_path / name)

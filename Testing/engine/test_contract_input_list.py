@@ -125,7 +125,7 @@ def test_a_scan_that_is_named_again_is_segmented_once_and_that_is_told(a_folder_
     listed = input_list([a_folder_of_scans, first, first.name, f"{a_folder_of_scans}/../{a_folder_of_scans.name}"])
     once = input_list([a_folder_of_scans])
     assert listed.cases[: len(once.cases)] == once.cases
-    sentences = [sentence for sentence in listed.left_out if "is named twice; it is segmented once" in sentence]
+    sentences = [sentence for sentence in listed.left_out if "is given twice; it is segmented once" in sentence]
     # The folder's three, and its first one twice.
     assert len(sentences) == 5 and {*once.left_out, *sentences} <= set(listed.left_out)
     assert len({case.image for case in listed.cases}) == len(listed.cases)

@@ -62,7 +62,7 @@ def test_what_does_not_exist_is_given_as_it_is_written(tmp_path, text):
 @pytest.mark.skipif(os.name == "nt", reason="they are paths of this system")
 @pytest.mark.parametrize("text", ["C:\\data\\x.nrrd", "d:/data/x.nrrd", "\\\\server\\share\\x.nrrd"])
 def test_a_path_of_windows_is_told_where_there_is_none(tmp_path, text):
-    with pytest.raises(DataError, match="is a path of a computer with Windows; write it as it is on this one"):
+    with pytest.raises(DataError, match="is a Windows path; write it as it is on this computer"):
         listed_path(tmp_path, text)
 
 

@@ -92,7 +92,7 @@ def test_of_many_that_start_at_once_one_wins(a_job, starters):
         process.stdin.flush()
     answers = [process.stdout.readline() for process in some]
     assert sum(answer == "won\n" for answer in answers) == 1, answers
-    assert sum("is being worked on by process" in answer for answer in answers) == 5, answers
+    assert sum("is in use by process" in answer for answer in answers) == 5, answers
     winner = some[answers.index("won\n")]
     assert a_job.read_process()["pid"] == winner.pid and a_job.status() is JobStatus.RUNNING
     assert not [name for name in files_in(a_job) if "claim" in name]
@@ -163,7 +163,7 @@ def test_whoever_has_lost_a_job_learns_it(a_job):
 
 def test_of_two_that_make_a_job_in_one_folder_one_does(tmp_path):
     with Job(tmp_path, JobKind.TRAIN)._record.reserved():
-        with pytest.raises(JobError, match="another process makes a job"):
+        with pytest.raises(JobError, match="another process is making a job"):
             Job.create(tmp_path, JobKind.TRAIN, TrainConfig(), DATALIST)
         assert [path.name for path in tmp_path.iterdir()] == [".claim-1"]
     job = Job.create(tmp_path, JobKind.TRAIN, TrainConfig(), DATALIST)
@@ -284,7 +284,7 @@ def test_what_was_finished_before_says_nothing_of_a_process_that_has_just_begun_
     add_events(a_job, Finished("done", 1.0))
     elsewhere(a_job, 0, events_before=a_job.events_path.stat().st_size)
     assert a_job.status() is JobStatus.RUNNING
-    with pytest.raises(JobError, match="is being worked on"):
+    with pytest.raises(JobError, match="is in use"):
         a_job.claim()
 
 

@@ -87,6 +87,6 @@ def test_a_damaged_file_is_an_error_that_names_it(regions, tmp_path, change, mes
     Review.of(regions).write(path)
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
     with pytest.raises(
-        JobError, match=rf"review\.json' cannot be read \(.*{message}.*remove it to review the case anew"
+        JobError, match=rf"review\.json' cannot be read \(.*{message}.*remove it to review the case again"
     ):
         Review.read(path, regions)

@@ -167,7 +167,7 @@ def test_it_is_kept_as_json():
      {"voxels": "a", "size_ijk": [1, 2, "x"], "spacing_mm": [1, 1, 1]}],
 )  # fmt: skip
 def test_what_cannot_be_read_names_its_file(content):
-    with pytest.raises(JobError, match=r"'result\.json' does not describe the scan"):
+    with pytest.raises(JobError, match=r"'result\.json' does not describe its scan"):
         ScanIdentity.from_dict(content, "result.json")
 
 

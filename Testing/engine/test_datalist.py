@@ -130,7 +130,9 @@ def test_a_label_that_is_known_in_part_is_never_set_aside(labeled, partial, requ
 
 
 def test_more_validation_cases_than_whole_labels_are_an_error():
-    with pytest.raises(DataError, match="2 validation cases are wanted, but only 1 cases have a label that is known"):
+    with pytest.raises(
+        DataError, match="2 validation cases are requested, but only 1 cases have a label that is known"
+    ):
         with_validation_cases(partly(a_list(4), 3), 2, seed=0)
 
 

@@ -241,7 +241,7 @@ def test_nobody_is_left_of_a_team_that_was_killed(a_phantom_set, tmp_path, victi
         # The leader may still say that the other process, which noticed first, is gone.
         assert job.status() in (JobStatus.CRASHED, JobStatus.FAILED)
     else:
-        assert "ended without a word" in kinds_of(job, Failed)[0].message
+        assert "ended without a message" in kinds_of(job, Failed)[0].message
 
 
 def parent_of(pid: int) -> int:

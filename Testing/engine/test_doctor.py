@@ -149,7 +149,7 @@ def test_a_half_installed_package_is_found(versions, damage):
     versions["monai"] = damage
     (finding,) = errors_of(examine())
     assert (finding.topic, finding.code) == ("monai", "package.broken")
-    assert "half installed" in finding.message
+    assert "only partly installed" in finding.message
 
 
 def test_a_folder_that_lost_its_package_is_found(tmp_path, monkeypatch):

@@ -33,12 +33,12 @@ REMEDIES = {
     "EROFS": "choose a folder in which you may write",
     "EMFILE": "too many files are open: close other programs",
     "ENAMETOOLONG": "its name or path is too long",
-    "EISDIR": "a file or folder of its name is in the way",
-    "EEXIST": "a file or folder of its name is in the way",
+    "EISDIR": "a file or folder of that name already exists",
+    "EEXIST": "a file or folder of that name already exists",
     "EIO": "its disk or network folder does not answer",
     "ENODEV": "its disk or network folder does not answer",
     "ENOENT": "it or its folder is gone",
-    "EBUSY": "another program has it open",
+    "EBUSY": "it is open in another program",
     "EINVAL": "check its folder and the space there",
 }
 

@@ -159,7 +159,7 @@ def test_the_mean_is_told_in_a_sentence(a_segmented_job):
 def test_a_truth_on_another_grid_is_named(a_segmented_job, awkward_path):
     other = grid_of(spacing_mm=(1.0, 1.25, 2.5))
     write_volume(awkward_path / "b-truth.nrrd", labels_on(other).voxels.astype(np.uint8), other)
-    with pytest.raises(DataError, match=r"b-truth\.nrrd' lies on another grid than its image \(spacing"):
+    with pytest.raises(DataError, match=r"b-truth\.nrrd' has a different grid than its image \(spacing"):
         evaluate_job(a_segmented_job)
 
 

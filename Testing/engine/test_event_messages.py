@@ -23,7 +23,7 @@ WORDS = [
         "on CPU: 0.5 s a step of pretraining, 1 s of self-training, 2 s to prepare a case, 2.5 s a whole scan",
     ),
     (events.Warned("code", "something is odd."), "warning: something is odd."),
-    (events.Noted("backbone", "3D V-Net: it was asked for."), "3D V-Net: it was asked for."),
+    (events.Noted("backbone", "3D V-Net: as requested."), "3D V-Net: as requested."),
     (events.CheckpointSaved(5), "step 5 is saved"),
     (events.SnapshotSaved(5, "a", "snapshots/a/step-0000005.nrrd", 0.1), "step 5: a snapshot of 'a' is kept"),
     (events.CaseDone("a", 1, 2, 3.25), "'a' is segmented (1 of 2, 3.2 s)"),
@@ -32,7 +32,7 @@ WORDS = [
     (events.Finished("all is done.", 7300.0), "finished after 2 h 2 min: all is done."),
     (events.Finished("a model.", 60.0, "/m"), "finished after 60 s: a model. See '/m'."),
     (events.Failed("it broke."), "error: it broke."),
-    (events.Cancelled(5), "stopped on request at step 5; run again with --resume to go on"),
+    (events.Cancelled(5), "stopped on request at step 5; run again with --resume to continue"),
 ]
 
 

@@ -42,7 +42,7 @@ ONE_OF_EACH = [
     Losses(4, "pretraining", 1.5, 1.5, 0.25, 0.125, 0.0625, 0.001),
     Validation(5, {"Größe": 0.5, "lesion": None}, 0.5, True),
     Warned("no_unlabeled", "there is no unlabeled case."),
-    Noted("backbone", "3D V-Net: it was asked for."),
+    Noted("backbone", "3D V-Net: as requested."),
     PaceMeasured("CPU", 1.5, 0.5, 1.25, 4.0, 2, 0.125),
     CheckpointSaved(5),
     SnapshotSaved(5, "Fall 1", "snapshots/Fall 1/step-0000005.nrrd", 0.0625),

@@ -88,11 +88,11 @@ def test_more_methods_and_seeds_may_join_later(datalist, tmp_path, play):
 
 def test_ctrl_c_leaves_a_sentence_and_its_exit_code(datalist, tmp_path, monkeypatch, capsys):
     def interrupted(*_):
-        raise JobCancelled("interrupted; the same command goes on where it was stopped.")
+        raise JobCancelled("interrupted; run the same command again to continue.")
 
     monkeypatch.setattr(runner, "run_tasks", interrupted)
     assert experiment(datalist, tmp_path / "out") == 130
-    assert capsys.readouterr().err == "interrupted; the same command goes on where it was stopped.\n"
+    assert capsys.readouterr().err == "interrupted; run the same command again to continue.\n"
 
 
 def test_several_at_once_share_the_processor(datalist, tmp_path, play, monkeypatch):

@@ -119,7 +119,7 @@ def test_a_repair_makes_it_anew_and_downloads_again(call, own):
 def test_a_folder_of_somebody_else_is_never_removed(call, own):
     own.mkdir(parents=True)
     (own / "thesis.txt").touch()
-    with pytest.raises(ConfigError, match="holds something else; choose a new or an empty folder"):
+    with pytest.raises(ConfigError, match="holds other files; choose a new or an empty folder"):
         install(Installation(environment=own, anew=True), call)
     assert (own / "thesis.txt").exists() and not call.commands
 
@@ -192,7 +192,7 @@ def test_a_failure_is_an_error(call, own):
 
 
 def test_a_uv_that_vanishes_is_an_error(own):
-    with pytest.raises(PackageError, match="is a virus scanner at work"):
+    with pytest.raises(PackageError, match="check whether a virus scanner removed it"):
         install(Installation(environment=own), lambda command, **_: 0)
 
 

@@ -38,13 +38,13 @@ WRONG = {
     "colon-missing": ('{"a" 1}', "a colon is missing"),
     "single-quotes": ("{'a': 1}", "straight double quotation marks"),
     "typographic-quotes": ("{\u201ca\u201d: 1}", "straight double quotation marks"),
-    "no-quotes": ("{a: 1}", "names stand between double quotation marks"),
+    "no-quotes": ("{a: 1}", "names need double quotation marks"),
     "python-true": ('{"a": True}', "JSON writes true for True"),
     "python-none": ('{"a": None}', "JSON writes null for None"),
-    "nan": ('{"a": NaN}', "NaN, which is no number in JSON"),
-    "infinity": ('{"a": -Infinity}', "which is no number"),
+    "nan": ('{"a": NaN}', "NaN, which is not a number in JSON"),
+    "infinity": ('{"a": -Infinity}', "which is not a number"),
     "backslash": ('{"a": "C:\\data\\x.nii"}', "a backslash is written twice in JSON"),
-    "line-in-text": ('{"a": "one\ntwo"}', "goes on over the end of its line"),
+    "line-in-text": ('{"a": "one\ntwo"}', "continues past the end of its line"),
     "cut": ('{"a": [1, 2', "ends in the middle"),
     "cut-in-text": ('{"a": "b', "ends in the middle|closed"),
     "two-objects": ("{}\n{}", "line 2, column 1: something follows the end"),
@@ -52,7 +52,7 @@ WRONG = {
     "deep": ("[" * 100_000, "nested too deeply"),
     "long-number": ("1" * 10_000, "correct it"),
     "letter": ("{x}", "line 1, column 2"),
-    "html": ("<html></html>", "'<' cannot stand there"),
+    "html": ("<html></html>", "'<' is not allowed there"),
 }
 
 

@@ -107,7 +107,7 @@ def test_a_process_that_torchrun_has_started_starts_no_further_ones(a_job, monke
 def test_the_leader_takes_over_what_its_launcher_holds_and_nobody_else(a_job, monkeypatch):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         a_job.beat(ProcessIdentity(other.pid, socket.gethostname(), start_time(other.pid) or 0.0))
-        with pytest.raises(JobError, match=f"being worked on by process {other.pid}"):
+        with pytest.raises(JobError, match=f"is in use by process {other.pid}"):
             team_member.claim(a_job)
         monkeypatch.setenv(team_member.LAUNCHER, str(other.pid))
         assert team_member.claim(a_job) == ProcessIdentity.of_this_process()

@@ -151,7 +151,7 @@ def test_memory_that_does_not_suffice_for_one_patch_ends_the_training_in_words(t
     spoil_losses(monkeypatch, fail)
     _, events = train()
     (failed,) = events(Failed)
-    assert "does not suffice for a step with a single patch; lower data.patch_voxels" in failed.message
+    assert "there is not enough memory for a step with a single patch; lower data.patch_voxels" in failed.message
 
 
 def test_another_error_of_a_step_is_not_taken_for_missing_memory(train, monkeypatch):

@@ -106,9 +106,9 @@ def test_a_structure_may_get_another_name(a_model):
 
 def test_a_damaged_model_has_one_remedy(a_model):
     rewrite(a_model, architecture={"backbone": "vnet"})
-    with pytest.raises(ModelError, match=r"architecture cannot be read \(.*\)\); copy its folder anew") as raised:
+    with pytest.raises(ModelError, match=r"architecture cannot be read \(.*\)\); copy its folder again") as raised:
         ModelPackage.read(a_model.folder)
-    assert "train the model anew" not in str(raised.value)
+    assert "train the model again" not in str(raised.value)
     rewrite(a_model, schema_version=2)
     with pytest.raises(ModelError, match=r"another version of CoraNet \(schema 2, expected 1\); use that version"):
         ModelPackage.read(a_model.folder)
@@ -140,7 +140,7 @@ def test_weights_that_cannot_be_used_are_named(a_model, a_cpu, damage):
         path.write_bytes(path.read_bytes()[:100])
     else:
         torch.save({"weight": torch.zeros(3)}, path)
-    with pytest.raises(ModelError, match="copy the model folder anew") as raised:
+    with pytest.raises(ModelError, match="copy the model folder again") as raised:
         a_model.load_network(a_cpu)
     assert str(a_model.folder) in str(raised.value)
     assert "\n" not in str(raised.value)

@@ -166,7 +166,7 @@ def test_what_is_asked_for_is_planned_and_can_be_built(backbone, decoders):
          "and there are 80 of them"),
         ("auto", (9, 64, 64), (2.0, 1.0, 1.0), "3D V-Net: slices are 2 mm apart, 2 times the 1 mm within them"),
         ("auto", (9, 64, 64), (1.6, 1.6, 1.6), "3D V-Net: the spacing is 1.6 mm along each axis"),
-        ("resnet18", (9, 64, 64), (10.0, 2.5, 2.5), "3D ResNet-18: it was asked for"),
+        ("resnet18", (9, 64, 64), (10.0, 2.5, 2.5), "3D ResNet-18: as requested"),
     ],
 )  # fmt: skip
 def test_the_reason_is_given_in_words(backbone, size, spacing, text):

@@ -248,11 +248,11 @@ def test_an_option_changes_what_is_done_or_is_refused(scene, capsys, monkeypatch
 # -- options that contradict each other, or have no effect --
 
 VOID = [
-    (("train", "--time", "1h", "--set", "time=2h"), "--time and --set time say the same thing"),
-    (("train", "--time", "1h", "--set", "training.pretraining_steps=5"), "both say how long"),
+    (("train", "--time", "1h", "--set", "time=2h"), "--time and --set time mean the same"),
+    (("train", "--time", "1h", "--set", "training.pretraining_steps=5"), "both set how long"),
     (("train", "--devices", "2", "--set", "machine.devices=3"), "--devices and --set machine.devices"),
     (("train", "--set", "seed=1", "--set", "seed=2"), "--set gives 'seed' twice"),
-    (("train", "--set", "model=x"), "named with --model"),
+    (("train", "--set", "model=x"), "give the model with --model"),
     (("train", "--fast", "--set", "training.error_model=on"), "--fast and --set training.error_model"),
     (("train", "--fast", "--set", "training.quality_reference=on"), "--fast and --set training.quality_reference"),
     (("train", "--set", "inference.caution=1"), "'inference.caution' has no effect in a training"),
@@ -280,10 +280,10 @@ VOID = [
     (("train", "--set", "data.validation_cases=1"), "names validation cases"),
     (("segment", "--fast", "--set", "inference.doubt=auto"), "--fast and --set inference.doubt"),
     (("segment", "--fast", "--set", "quality=true"), "--fast and --set quality"),
-    (("segment", "--set", "model=x"), "named with --model"),
+    (("segment", "--set", "model=x"), "give the model with --model"),
     (("segment", "--caution", "1", "--set", "inference.caution=2"), "--caution and --set inference.caution"),
-    (("evaluate", "--compare-uncertainties", "--set", "compare_uncertainties=false"), "say the same thing"),
-    (("experiment", "--time", "1h", "--set", "time=2h"), "say the same thing"),
+    (("evaluate", "--compare-uncertainties", "--set", "compare_uncertainties=false"), "mean the same"),
+    (("experiment", "--time", "1h", "--set", "time=2h"), "mean the same"),
     (("experiment", "--truth", "labels"), "--truth has no effect"),
     (("install", "--anew"), "--anew and --python need PACKAGE"),
     (("install", "--python", "/p"), "--anew and --python need PACKAGE"),

@@ -122,5 +122,5 @@ def test_it_survives_the_card_of_a_model():
     [{"names": 3}, {"names": ["organ"], "cases": [{"detail": [], "volume_ml": []}]}, {"cases": []}, ["organ"]],
 )
 def test_a_damaged_reference_is_an_error(content):
-    with pytest.raises(ModelError, match="copy its folder anew"):
+    with pytest.raises(ModelError, match="copy its folder again"):
         Reference.from_card({"reference": content})

@@ -25,9 +25,9 @@ def test_a_job_of_before_has_nothing_to_say(a_job):
     ("counts", "cautions"),
     [
         ({}, []),
-        ({"left_out": 1}, ["1 unlabeled case was of no use and left out"]),
+        ({"left_out": 1}, ["1 unlabeled case was unusable and left out"]),
         ({"left_out": 3, "no_structure": 2}, [
-            "3 unlabeled cases were of no use and left out", "2 labeled cases hold no structure",
+            "3 unlabeled cases were unusable and left out", "2 labeled cases hold no structure",
         ]),
         ({"no_validation": 1, "unlike_others": 2}, ["2 cases are unlike the others"]),
         ({"not_found": 2}, ["2 cases were not found by the coarse network"]),

@@ -175,5 +175,5 @@ class TestSlides:
     def test_without_margins_slides_are_an_error(self, case):
         prediction, found, _ = case
         review = Review.of(found.list).with_slide(self.slide_at(found, 1, 0.5))
-        with pytest.raises(DataError, match="'a' were moved, but it has no margins; segment the case anew"):
+        with pytest.raises(DataError, match="'a' were moved, but it has no margins; segment the case again"):
             reviewed_maps(prediction, found.list, found.region_map, review)

@@ -95,7 +95,7 @@ def test_a_folder_without_a_result_is_an_error(tmp_path, name):
 def test_images_on_another_grid_are_an_error(written):
     files = written()
     write_volume(files.radical, np.zeros((4, 5, 6), np.uint8), grid_of((6, 5, 4)))
-    with pytest.raises(DataError, match=r"radical\.nrrd' lies on another grid than the other files of its case"):
+    with pytest.raises(DataError, match=r"radical\.nrrd' has a different grid than the other files of its case"):
         make_regions(files)
 
 

@@ -84,7 +84,7 @@ def rows_of(path) -> list[dict[str, str]]:
 class TestCases:
     def test_what_was_told_of_a_case_is_in_it_and_on_the_page(self, a_case, tmp_path):
         files = a_case()
-        warnings = ["the coarse network finds nothing <large> enough in 'a'; all of it is looked at."]
+        warnings = ["the coarse network finds nothing <large> enough in 'a'; the whole scan is searched."]
         write_json_atomic(files.result, {**files.read_result(), "warnings": warnings})
         (case,) = reported_cases([files], PictureCounts(regions=0))
         assert case.warnings == tuple(warnings)

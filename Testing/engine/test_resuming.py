@@ -255,7 +255,7 @@ def test_a_folder_that_grows_is_gone_on_with(a_trained_job, a_phantom_set, inbox
     assert call("segment", inbox, other, *args[2:]) == 0
     errors = capsys.readouterr().err
     assert sorted(results(output)) == ["22", "23", "23_2", "24"]
-    assert "1 earlier cases are not named any more; their results stay: 22." in errors
+    assert "1 earlier cases are no longer listed; their results stay: 22." in errors
 
 
 def test_a_dicom_series_that_grows_is_divided_anew(tmp_path):
@@ -279,9 +279,7 @@ def test_a_dicom_series_that_grows_is_divided_anew(tmp_path):
     names = [case.id for case in divide_series(job, job.read_datalist(), reporter).cases]
     assert names == [f"MR_echo_time_{number}" for number in (1, 2, 3)]
 
-    assert grow(job, Datalist(())) == [
-        f"3 earlier cases are not named any more; their results stay: {', '.join(names)}."
-    ]
+    assert grow(job, Datalist(())) == [f"3 earlier cases are no longer listed; their results stay: {', '.join(names)}."]
 
 
 def test_a_training_with_a_divided_series_is_that_of_its_folder(tmp_path):

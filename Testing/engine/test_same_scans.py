@@ -179,7 +179,9 @@ def test_the_record_of_a_training_holds_the_scans_and_what_was_said(tmp_path, a_
     card = card_of_cases(job)
     assert [len(card["scans"][role]) for role in ("training", "validation")] == [2, 1]
     assert card["scans"]["validation"][0] in card["scans"]["training"]
-    assert card["validation_caution"] == "the validation Dice is too good, for 1 validation scan was learned from, too"
+    assert (
+        card["validation_caution"] == "the validation Dice is too good, because 1 validation scan was learned from, too"
+    )
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_label_map_in_the_place_of_a_scan_is_told(an_oblique_grid):
     labels = np.zeros((9, 12, 15), dtype=np.float32)
     labels[3:6, 4:9, 5:12], labels[4, 5, 6] = 1, 3
     (sentence,) = unlike_training(case, Volume(labels, an_oblique_grid), (), names)
-    assert sentence.startswith("'p' is a label map by its voxels")
+    assert sentence.startswith("'p' looks like a label map")
     for scan in (
         labels + 0.5,
         labels - 1,

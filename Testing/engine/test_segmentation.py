@@ -219,7 +219,7 @@ def test_nothing_is_measured_where_nobody_asks_for_the_quality(
 
 
 def test_a_model_whose_caution_is_no_number_is_an_error(a_model_with_caution, a_reporter):
-    with pytest.raises(ModelError, match="cannot be read .*'much'.*copy its folder anew"):
+    with pytest.raises(ModelError, match="cannot be read .*'much'.*copy its folder again"):
         Segmenter(SegmentConfig(a_model_with_caution("much"), machine=MACHINE), a_reporter)
 
 

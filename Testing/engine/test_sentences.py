@@ -67,7 +67,7 @@ def test_a_patch_says_what_it_covers(scan_mm, extent_mm, end):
 
 def test_after_a_coarse_stage_the_scan_is_what_the_fine_network_looks_at():
     sentence = patch_sentence(a_candidate(2.0), a_search((75.0,) * 3), ["liver"], is_part=True)
-    assert sentence.endswith("cover all that the fine network looks at.")
+    assert sentence.endswith("cover all that the fine network sees.")
 
 
 def test_a_small_patch_says_how_much_it_covers():

@@ -258,7 +258,7 @@ def test_a_label_in_another_order_of_axes_belongs_to_its_image(tmp_path):
 def test_a_part_that_is_gone_is_refused_with_what_is_there(tmp_path):
     frames(tmp_path / "CT")
     gone = Case("a", Role.INPUT, str(tmp_path / "CT/x.dcm"), part="temporal position 9")
-    with pytest.raises(DataError, match=r"no image 'temporal position 9' any more, but temporal position 1"):
+    with pytest.raises(DataError, match=r"no longer has the image 'temporal position 9', but temporal position 1"):
         read_scan(gone)
 
 

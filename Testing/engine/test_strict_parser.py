@@ -44,7 +44,7 @@ REFUSED = [
     (["do", "a", "--output", "x", "-o", "y"], "it is given twice"),
     (["do", "a", "-o", "x", "--number", "3", "--number", "4"], "--number: it is given twice"),
     (["do", "a", "-o", "x", "--pair", "1", "2", "--pair", "1", "2"], "--pair: it is given twice"),
-    (["do", "a", "--output", ""], "--output/-o: it is empty, as the value of a variable that is not set"),
+    (["do", "a", "--output", ""], "--output/-o: it is empty, perhaps because a variable is not set"),
     (["do", "a", "--output="], "it is empty"),
     (["do", "", "-o", "x"], "inputs: it is empty"),
     (["do", "a", "", "-o", "x"], "inputs: it is empty"),

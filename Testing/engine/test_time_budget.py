@@ -51,7 +51,7 @@ def test_a_number_of_steps_switches_the_time_of_a_preset_off(name):
 
 def test_a_time_and_a_number_of_steps_exclude_each_other():
     with pytest.raises(
-        ConfigError, match=r"'time' and 'training.self_training_steps' both say .* leave one of them out"
+        ConfigError, match=r"'time' and 'training.self_training_steps' both set .* leave one of them out"
     ):
         TrainConfig.from_preset("quick", {"time": "1 h", "training.self_training_steps": 7})
     steps = TrainConfig.from_preset("quick", {"time": "", "training.self_training_steps": 7})

@@ -99,7 +99,7 @@ def test_a_time_for_few_steps_is_warned_of(a_plan, a_reporter, monkeypatch):
 
 @pytest.mark.parametrize("time", ["1 s", "10 s"])
 def test_a_time_in_which_nothing_can_be_learned_is_answered_with_one_that_suffices(a_plan, time):
-    with pytest.raises(ConfigError, match=rf"time of {time} does not suffice for 20 steps: .* give at least \d+ "):
+    with pytest.raises(ConfigError, match=rf"time of {time} is too short for 20 steps: .* give at least \d+ "):
         a_plan(time, microseconds=2000.0)
 
 

@@ -88,7 +88,7 @@ ODD = [
     (mirrored, {}, "'liver'"),
     (both_mirrored, {}, "lies elsewhere in the scan (left-right)"),
     (exchanged, {}, "'liver' lies and looks like 'spleen' of the others"),
-    (shifted, {}, "there are other intensities than in the others"),
+    (shifted, {}, "the intensities differ from the others"),
     (in_the_air, {}, "'liver'"),
     (nearly_nothing, {}, "mL, in the others"),
     (a_map_of_probabilities, {}, "it has intensities from"),

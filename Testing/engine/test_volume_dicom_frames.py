@@ -90,7 +90,7 @@ def test_one_scale_for_all_frames(tmp_path):
         ({"places": [(0, 0.5 * k, 2.0 * k) for k in range(7)]}, "shifted sideways"),
         ({"PerFrameFunctionalGroupsSequence": None}, "does not say where its slice lies"),
         ({"SharedFunctionalGroupsSequence": None}, "does not say how large its voxels|where its slice lies"),
-        ({"PerFrameFunctionalGroupsSequence": Items([item()] * 3)}, "has 7 frames, but tells of 3"),
+        ({"PerFrameFunctionalGroupsSequence": Items([item()] * 3)}, "has 7 frames, but gives the position of 3"),
         ({"Modality": "SEG"}, "is a DICOM segmentation, expected an image"),
         ({"NumberOfFrames": 9}, "voxels are missing at its end"),
     ],

@@ -125,11 +125,11 @@ def test_a_listener_is_told_every_event(a_job, monkeypatch):
             7,
             "'last.pt' could not be written because the disk is full",
         ),
-        (MemoryError(), 1, "the memory of this machine does not suffice; lower data.patch_voxels"),
+        (MemoryError(), 1, "this machine does not have enough memory; lower data.patch_voxels"),
         (
             RuntimeError("CUDA out of memory."),
             1,
-            "the memory of this machine does not suffice; lower data.patch_voxels",
+            "this machine does not have enough memory; lower data.patch_voxels",
         ),
         # A team of one has no other process: what a library says of sockets is about something else.
         (RuntimeError("[gloo/pair.cc:534] Connection closed by peer"), UNEXPECTED, "RuntimeError: [gloo/pair.cc:534]"),
@@ -295,7 +295,7 @@ class TestAFolderThatIsNotThatOfTheJobAnyMore:
             other.folder.rename(a_job.folder)
 
         code, message = outcome(replace_folder)
-        assert code == JobTakenError.exit_code and "holds another job by now" in message
+        assert code == JobTakenError.exit_code and "now holds another job" in message
         assert contents_of(a_job.folder) == before
 
     def test_emptied(self, a_job, outcome):

@@ -45,7 +45,7 @@ def choose_job(ui, name):
 
 
 def test_before_any_button_there_is_nothing_to_copy(panel, ui):
-    assert greyed(ui.copyCallsButton) == "No button was pressed yet."
+    assert greyed(ui.copyCallsButton) == "No button has been pressed yet."
     assert ui.callsText.toPlainText() == ""
 
 

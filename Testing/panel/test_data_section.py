@@ -251,7 +251,7 @@ def test_a_datalist_is_added(section, ui, application, a_datalist, process_event
     assert application.setting("CasesFolder") == str(a_datalist)
     click(ui.addFilesButton)
     process_events()
-    assert "no case that is not in the table yet" in ui.dataErrorLabel.text
+    assert "no case that is not yet in the table" in ui.dataErrorLabel.text
     assert ui.dataErrorLabel.isVisible()
 
 

@@ -291,7 +291,7 @@ class TestPromises:
     def test_a_result_that_is_not_good_says_so_in_the_list_and_why(self, load, ui, tmp_path):
         load(tmp_path / "a" / "segment 1", quality={"dice": 0.7, "verdict": "look", "reasons": ["Unlike the others."]})
         assert ui.resultCombo.currentText.endswith(" - look: Dice about 0.70")
-        assert ui.resultQualityLabel.text == "Look at this result. Unlike the others."
+        assert ui.resultQualityLabel.text == "Check this result. Unlike the others."
 
     def test_without_any_the_slider_is_there(self, load, ui, tmp_path):
         load(tmp_path / "a" / "segment 1")

@@ -136,11 +136,11 @@ REFUSED = {
     "layers": (layered, "has 2 values in each voxel, .* segments that overlap are saved in layers"),
     "one-slice": (lambda folder: written(folder, "a.nrrd", image(voxels()[:1])), "is a single slice"),
     "sheared": (sheared, "has a sheared grid: two of its axes are 59"),
-    "capitals.MHA": (lambda folder: written(folder, "a.MHA", image()), "rename it in small letters"),
-    "mixed-capitals.Nii": (lambda folder: written(folder, "a.Nii", image()), "rename it in small letters"),
+    "capitals.MHA": (lambda folder: written(folder, "a.MHA", image()), "rename it in lower case"),
+    "mixed-capitals.Nii": (lambda folder: written(folder, "a.Nii", image()), "rename it in lower case"),
     "nii-beside": (beside_another, "has a file without '.gz' beside it"),
     "missing": (lambda folder: folder / "a.nrrd", "does not exist; correct the path"),
-    "pointer": (pointer, "a note of Git in place of a file"),
+    "pointer": (pointer, "a Git pointer, not the file itself"),
 }  # fmt: skip
 if os.name != "nt":
     REFUSED["link-to-nothing"] = (linked_to_nothing, "is a link to a file that is not there; fetch the file")

@@ -153,7 +153,7 @@ class TestUnderWay:
     def test_a_result_without_margins_says_what_to_do(self, context, a_result, its_files):
         its_files.second.unlink()
         review = open_review(context, a_result, its_files)
-        assert "is missing; restore the file, or run again what has written it" in review.sliding.reason
+        assert "is missing; restore the file, or run again what wrote it" in review.sliding.reason
         with pytest.raises(DataError, match="is missing"):
             review.slide(POINT_IJK, 0.4, RADIUS_MM)
         review.decide(1, Choice.RADICAL)
@@ -338,7 +338,7 @@ class TestLater:
         assert reviewed.review == slid.review
         assert [reviewed.undo() for _step in range(4)] == [0, 1, 3, None]
         np.testing.assert_array_equal(labels_of(loaded), HEADS["segmentation"])
-        assert "are not where they were" in reviewed.sliding.reason
+        assert "were moved or deleted" in reviewed.sliding.reason
 
     def test_a_scene_that_was_saved_while_it_was_under_way_has_the_result(
         self, context, review, sliding, a_result, tmp_path
@@ -368,4 +368,4 @@ class TestLater:
         its_files.margin.unlink()
         again = open_review(context, load_prediction(context, its_files, a_result.volume), its_files)
         assert again.review.slides == () and list(again.review.decisions) == [3]
-        assert "Boundaries that were slid are as the model found them" in again.warnings[0]
+        assert "Moved boundaries are shown as the model found them" in again.warnings[0]

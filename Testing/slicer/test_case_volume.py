@@ -234,7 +234,7 @@ class TestAnotherScanInItsPlace:
         job = patient(tmp_path, "P1", 1)
         image = tmp_path / "P1" / "T1.nrrd"
         write_image(change(scan(1)).astype(np.float32), image)
-        with pytest.raises(DataError, match=r"T1\.nrrd' is another scan now than .*'T1' was computed on \(18 x"):
+        with pytest.raises(DataError, match=r"T1\.nrrd' is no longer the scan that .*'T1' was computed on \(18 x"):
             load(logic, job)
         assert context.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
 
@@ -259,7 +259,7 @@ class TestAnotherScanInItsPlace:
         right = find_or_load_volume(context, job, job.read_datalist().cases[0])
         wrong = add_volume(context, "wrong", change(scan(1)).astype(np.float32), numpy_matrix(right))
         nodes = context.scene.GetNumberOfNodes()
-        with pytest.raises(DataError, match=r"result of another scan than 'wrong'.*P1.*T1\.nrrd' \(18 x 24 x 14"):
+        with pytest.raises(DataError, match=r"result of a different scan than 'wrong'.*P1.*T1\.nrrd' \(18 x 24 x 14"):
             load_prediction(context, job.prediction("T1"), wrong)
         assert context.scene.GetNumberOfNodes() == nodes
 

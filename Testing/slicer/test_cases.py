@@ -158,7 +158,7 @@ class TestAddingFiles:
     def test_what_lies_beside_the_images_is_told(self, cases, a_datalist):
         (a_datalist.parent / "images" / "scan.mgz").write_bytes(b"x")
         cases.add_files(a_datalist.parent / "images")
-        assert "'scan.mgz' is left out: it is of a format that is not read here" in cases.report.findings_text
+        assert "'scan.mgz' is left out: it has a format that CoraNet does not read" in cases.report.findings_text
         assert "left out" not in cases.reason_not_trainable
         cases.remove([row.key for row in cases.rows])
         assert cases.report.findings_text == ""
@@ -219,7 +219,7 @@ class TestAddingFiles:
     def test_nothing_is_added_twice(self, cases, a_datalist):
         cases.add_files(a_datalist.parent / "images" / "t0.nrrd")
         assert cases.add_files(a_datalist) == 4
-        with pytest.raises(DataError, match="no case that is not in the table"):
+        with pytest.raises(DataError, match="no case that is not yet in the table"):
             cases.add_files(a_datalist)
 
     def test_a_file_that_is_nothing_is_refused_in_words(self, cases, tmp_path):

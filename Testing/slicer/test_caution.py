@@ -197,7 +197,7 @@ class TestWords:
         assert with_verdict("scan 1", loaded.segmentation) == "scan 1 - poor: Dice about 0.71"
         look = load(doubt="heads", quality={"dice": None, "verdict": "look", "reasons": ["The scan is far noisier."]})
         assert with_verdict("scan 1", look.segmentation) == "scan 1 - look"
-        assert quality_text(look.segmentation) == "Look at this result. The scan is far noisier."
+        assert quality_text(look.segmentation) == "Check this result. The scan is far noisier."
         good = load(quality={"dice": 0.9, "verdict": "good"})
         assert quality_text(good.segmentation) == ""
 

@@ -322,15 +322,15 @@ CAUSES = [
     ("error: Failed to fetch: `https://pypi.org/simple/monai/`\n  Caused by: error sending request for url\n"
      "  Caused by: invalid peer certificate: UnknownIssuer", "secure connection"),
     ("error: Failed to fetch: `https://pypi.org/simple/monai/`\n  Caused by: client error (Connect)\n"
-     "  Caused by: dns error: failed to lookup address information", "no connection to the internet"),
+     "  Caused by: dns error: failed to lookup address information", "no internet connection"),
     ("WARNING: Retrying after connection broken by 'NewConnectionError('...')'\n"
-     "ERROR: No matching distribution found for uv>=0.8", "no connection to the internet"),
+     "ERROR: No matching distribution found for uv>=0.8", "no internet connection"),
     ("error: No interpreter found for Python >=3.10, <3.14 in search path", "no Python 3.10 to 3.13"),
     ("error: No solution found when resolving dependencies\n  cause: Because torch has no wheels with a matching "
      "Python ABI tag", "no build for this Python"),
     ("error: The interpreter at /usr is externally managed", "manages the packages of this Python"),
-    ("something else went wrong", "the log says more. (something else went wrong)"),
-    ("", "The installation failed; the log says more."),
+    ("something else went wrong", "see the log. (something else went wrong)"),
+    ("", "The installation failed; see the log."),
 ]  # fmt: skip
 
 

@@ -125,14 +125,14 @@ class TestPromoting:
     def test_the_scan_is_looked_for_where_the_job_is_now(self, review, promoted, a_segmented_job):
         assert Path(promoted.image).is_file()
         Path(promoted.image).unlink()
-        with pytest.raises(DataError, match=r"the scan of .* is not where it was"):
+        with pytest.raises(DataError, match=r"the scan of .* was moved or deleted"):
             review.promote()
 
     def test_without_files_it_is_said(self, context, review, a_result):
         from CoraNetSlicerLib.review.review_opening import open_review
 
         review.decide(1, Choice.KEEP)
-        with pytest.raises(DataError, match="the files of .* are not where they were"):
+        with pytest.raises(DataError, match="the files of .* were moved or deleted"):
             open_review(context, a_result, None).promote()
 
 

@@ -300,5 +300,5 @@ def test_a_process_that_was_ended_by_force_says_what_may_have_ended_it(job):
     wait_until(lambda: len(job.read_events()) > 3)
     handle._process._child.kill()
     assert handle.wait(PATIENCE_S) is JobStatus.CRASHED
-    assert "was ended by force" in handle.message and "memory" in handle.message
+    assert "was killed" in handle.message and "memory" in handle.message
     assert "; its log ends with: " in handle.message

@@ -134,7 +134,7 @@ class TestDeciding:
     def test_segments_on_another_grid_are_refused(self, review, a_result):
         review.decide(1, Choice.KEEP)
         a_result.volume.SetSpacing(1.0, 0.7, 2.5)
-        with pytest.raises(DataError, match="lie on another grid"):
+        with pytest.raises(DataError, match="have a different grid"):
             review.decide(2, Choice.RADICAL)
 
 
@@ -367,7 +367,7 @@ class TestFiles:
         content = json.loads(its_files.regions.read_text(encoding="utf-8"))
         content["regions"][0]["voxels"] += 1
         its_files.regions.write_text(json.dumps(content), encoding="utf-8")
-        with pytest.raises(DataError, match=r"voxels of region 1, the list of the regions says"):
+        with pytest.raises(DataError, match=r"voxels of region 1, the list of regions has"):
             open_review(context, a_result, its_files).decide(1, Choice.KEEP)
 
     def test_the_voxels_can_be_read_in_steps(self, review, its_files):

@@ -51,7 +51,7 @@ def its_volume(context, a_job):
 
 
 def test_what_was_told_of_the_case_is_told_with_its_result(context, files, its_volume):
-    sentences = ["the coarse network finds nothing large enough in 'patient 7'; all of it is looked at."]
+    sentences = ["the coarse network finds nothing large enough in 'patient 7'; the whole scan is searched."]
     result = files.read_result()
     files.result.write_text(json.dumps({**result, "warnings": sentences}), encoding="utf-8")
     assert load_prediction(context, files, its_volume).warnings == tuple(sentences)

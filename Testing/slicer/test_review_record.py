@@ -145,7 +145,7 @@ class TestAVolumeThatWasDeleted:
         context.scene.RemoveNode(a_result.volume)
         assert not review.is_current
         (loaded,) = results_in_scene(context.scene)
-        with pytest.raises(DataError, match="the volume of 'patient 7 CoraNet' is not in the scene any more"):
+        with pytest.raises(DataError, match="the volume of 'patient 7 CoraNet' is no longer in the scene"):
             open_review(context, loaded, None)
 
 

@@ -83,7 +83,7 @@ class TestSegmentations:
             labelmap.Modified()
         assert found(cases) == [("L1", "warning", "empty")]
         assert text(cases) == (
-            "'L1 truth' is empty. It teaches that nothing is to be found in 'L1'. If there is something, paint it, or "
+            "'L1 truth' is empty. It teaches that there is nothing in 'L1'. If there is something, paint it, or "
             "make the case unlabeled."
         )
         assert cases.reason_not_trainable == ""

@@ -31,7 +31,7 @@ class CallsSection(Section):
     def _show(self) -> None:
         is_open = self._ui.callsStep.isChecked()
         self._ui.callsSection.setVisible(is_open)
-        self.permit(self._ui.copyCallsButton, "" if self._log.last else _("No button was pressed yet."))
+        self.permit(self._ui.copyCallsButton, "" if self._log.last else _("No button has been pressed yet."))
         # Hundreds of lines: painted when they are visible.
         if is_open:
             show_end(self._ui.callsText, self._log.text)

@@ -63,7 +63,7 @@ class CaseVolume:
         if self.node is None:
             if marked and not Path(self._case.image).exists():
                 raise DataError(
-                    f"'{marked[0].GetName()}' was changed after it was segmented, and the scan as it was "
+                    f"'{marked[0].GetName()}' was changed after it was segmented, and the original scan "
                     f"('{self._case.image}', {identity}) is missing; restore that file, or segment the volume again."
                 )
             self.node = yield from self._load(identity)
@@ -111,7 +111,7 @@ class CaseVolume:
             moved = yield from self._as_the_engine_reads(node, identity)
         if identity is not None and moved is None and not (yield from is_scan(node, identity)):
             raise DataError(
-                f"'{self._case.image}' is another scan now than the one that the result of '{self._case.id}' was "
+                f"'{self._case.image}' is no longer the scan that the result of '{self._case.id}' was "
                 f"computed on ({identity}); put that scan back, or segment this one."
             )
         node = node if moved is None else moved
@@ -132,8 +132,8 @@ class CaseVolume:
             moved = moved_to(node, AxisOrder(reverses=(False, False, is_reversed)), result)
             if moved is not None and (yield from is_scan(moved, identity)):
                 self.warnings = (
-                    f"Slicer reads another place or spacing from the header of '{self._case.image}' than the engine; "
-                    "it is shown as it was segmented, so correct its header or export it anew.",
+                    f"Slicer reads a different position or spacing from the header of '{self._case.image}' than "
+                    "the engine; it is shown as it was segmented, so correct its header or export it again.",
                 )
                 return moved
         return None

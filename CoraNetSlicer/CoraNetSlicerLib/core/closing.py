@@ -65,12 +65,12 @@ def _question(jobs: Sequence[JobHandle]) -> str:
     names = ", ".join(f"'{job.folder.name}'" for job in jobs)
     if len(jobs) == 1:
         text = _(
-            "{names} is running. It can go on without Slicer; you find it under Jobs later. "
+            "{names} is running. It can continue without Slicer; you can find it under Jobs later. "
             "If you stop it, its progress is kept and you can resume it."
         )
     else:
         text = _(
-            "{names} are running. They can go on without Slicer; you find them under Jobs later. "
+            "{names} are running. They can continue without Slicer; you can find them under Jobs later. "
             "If you stop them, their progress is kept and you can resume them."
         )
     return text.format(names=names)

@@ -43,12 +43,12 @@ def read_image(path: Path, node: Any, part: str = "") -> Any:
         PackageError: it is of DICOM, and pydicom is missing.
     """
     if not path.exists() and not path.is_symlink():
-        raise DataError(f"'{path}' is missing; restore the file, or run again what has written it.")
+        raise DataError(f"'{path}' is missing; restore the file, or run again what wrote it.")
     require_readable(path)
     if is_implausible(path):
         raise DataError(
-            f"'{path}' has a header without end, with a field of more than 500 bytes, or one that tells of more voxels "
-            "than the file can hold; restore the file, or run again what has written it."
+            f"'{path}' has a header without end, with a field of more than 500 bytes, or one that declares more voxels "
+            "than the file can hold; restore the file, or run again what wrote it."
         )
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     files = _slices_in_order(path, part) if path.is_dir() or is_dicom_file(path) else [path]
@@ -100,7 +100,7 @@ def order_on_grid_of(volume_node: Any, image: Any, path: Path) -> AxisOrder:
     order = axis_order(placement_of(image), placement_of(volume_node))
     if order is None:
         raise DataError(
-            f"'{path}' lies on another grid than the volume '{volume_node.GetName()}': expected "
+            f"'{path}' has a different grid than the volume '{volume_node.GetName()}': expected "
             f"{_grid_in_words(volume_node)}, got {_grid_in_words(image)}; load it for the volume that was segmented."
         )
     return order
@@ -253,7 +253,7 @@ def _nrrd_reader() -> Any:
 
 def _read(storage: Any, path: Path, node: Any) -> Any:
     if not storage.ReadData(node) or node.GetImageData() is None:
-        raise DataError(f"'{path}' cannot be read as an image; check that the file is whole, or copy it again.")
+        raise DataError(f"'{path}' cannot be read as an image; check that the file is complete, or copy it again.")
     return node
 
 
@@ -284,7 +284,7 @@ def placement_of_file(path: Path) -> Placement:
     reader.UpdateInformation()
     extent = reader.GetOutputInformation(0).Get(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT())
     if extent is None or reader.GetErrorCode():
-        raise DataError(f"'{path}' cannot be read as an image; check that the file is whole, or copy it again.")
+        raise DataError(f"'{path}' cannot be read as an image; check that the file is complete, or copy it again.")
     matrix = vtkMatrix4x4()
     vtkMatrix4x4.Invert(reader.GetRasToIjkMatrix(), matrix)
     size = [extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in range(3)]

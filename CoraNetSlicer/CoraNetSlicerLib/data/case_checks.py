@@ -208,7 +208,7 @@ class CaseChecks:
         empty = [name for name in names if name in facts.empty]
         if names and len(empty) == len(names):
             teaches = _(
-                "'{segmentation}' is empty. It teaches that nothing is to be found in '{name}'. If there is something, "
+                "'{segmentation}' is empty. It teaches that there is nothing in '{name}'. If there is something, "
                 "paint it, or make the case unlabeled."
             )
             measures = _(

@@ -353,7 +353,7 @@ class KnownFiles:
         except StopIteration as stop:
             facts = stop.value
         except Exception:  # noqa: BLE001 - one unreadable file must not hide the others
-            _LOG.exception("'%s' could not be looked at", path)
+            _LOG.exception("'%s' could not be inspected", path)
         del self._under_way[path]
         known[path] = facts or default
         return True

@@ -269,7 +269,7 @@ def _structures(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseChe
     labeled = [row for row in rows if row.role is CaseRole.LABELED]
     empty = [row for row, own in facts if row in labeled and learned and set(learned) <= set(own.empty)]
     if labeled and len(empty) == len(labeled):
-        text = _("The segmentations of all labeled cases are empty. Paint what is to be learned in at least one.")
+        text = _("The segmentations of all labeled cases are empty. Paint the structures to learn in at least one.")
         yield Finding(Severity.ERROR, _("all empty"), text)
     yield from _volume_outliers([(row, own.volumes_ml) for row, own in facts], learned)
 

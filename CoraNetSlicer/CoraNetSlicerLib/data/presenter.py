@@ -251,7 +251,7 @@ class CasesPresenter:
         known = {path_key(row.volume) for row in self._rows if row.is_file}
         cases = [case for case in datalist.cases if case.role in ROLE_OF_FILE and path_key(case.image) not in known]
         if not cases:
-            raise DataError(_("'{path}' has no case that is not in the table yet; choose another.").format(path=path))
+            raise DataError(_("'{path}' has no case that is not yet in the table; choose another.").format(path=path))
         self._channels = joined(self._channels, datalist, not self._rows)
         self._left_out += [sentence for sentence in datalist.left_out if sentence not in self._left_out]
         for case in cases:

@@ -364,9 +364,9 @@ def likely_cause(log: str, exit_code: int) -> str:
     """
     cause = next((text for pattern, text in _causes() if re.search(pattern, log, re.IGNORECASE)), "")
     if not cause and exit_code in (-9, 137):
-        cause = _("The system ended the installation, probably because memory ran out; close other programs.")
+        cause = _("The system killed the installation, probably because memory ran out; close other programs.")
     last = _last_error(log)
-    cause = cause or _("The installation failed; the log says more.")
+    cause = cause or _("The installation failed; see the log.")
     return f"{cause} ({last})" if last else cause
 
 
@@ -403,7 +403,7 @@ def _causes() -> list[tuple[str, str]]:
         (
             r"dns error|error sending request|client error \(Connect\)|Could not connect|timed out|ProxyError"
             r"|NewConnectionError|name resolution|getaddrinfo failed",
-            _("There is no connection to the internet, or a proxy is in the way; install from a folder of wheels."),
+            _("There is no internet connection, or a proxy blocks it; install from a folder of wheels."),
         ),
         (
             r"No interpreter found|No download found|No virtual environment found",

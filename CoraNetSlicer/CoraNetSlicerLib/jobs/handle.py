@@ -190,7 +190,7 @@ class JobHandle:
     def crash(self) -> str:
         """How a process ended that could not say why, without a full stop."""
         if self._process.was_killed:
-            return "the process was ended by force, as a system does when its memory, or a limit of it, is used up"
+            return "the process was killed, probably because memory ran out"
         return "the process ended unexpectedly"
 
     def onEvents(self, callback: Callable[[list[Event]], None]) -> None:

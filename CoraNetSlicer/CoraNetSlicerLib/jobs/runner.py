@@ -147,7 +147,7 @@ class JobRunner:
             StorageError: the log cannot be written.
         """
         if job.status() is JobStatus.RUNNING:
-            raise JobError(f"'{job.folder}' is being worked on already; stop it first, or wait for it.")
+            raise JobError(f"'{job.folder}' is already running; stop it first, or wait for it.")
         claimed_before = job.worker()
         job.withdraw_cancel()
         command = [self.interpreter.executable, str(self._engine), "run", str(job.folder)]

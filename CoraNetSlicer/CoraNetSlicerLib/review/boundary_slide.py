@@ -182,7 +182,7 @@ class BoundarySliding:
 
     def _required(self) -> Slide:
         if self.slide is None:
-            raise DataError("no boundary is being slid; turn the wheel at one first.")
+            raise DataError("no boundary is being moved; turn the wheel at one first.")
         return self.slide
 
     def _restore(self) -> None:

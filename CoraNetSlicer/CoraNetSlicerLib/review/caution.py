@@ -366,7 +366,7 @@ def quality_text(segmentation_node: Any) -> str:
     quality = case_doubt(segmentation_node).quality
     if quality is None or quality.verdict == "good":
         return ""
-    first = _("This result is expected to be poor.") if quality.verdict == "poor" else _("Look at this result.")
+    first = _("This result is expected to be poor.") if quality.verdict == "poor" else _("Check this result.")
     return " ".join([first, *quality.reasons])
 
 

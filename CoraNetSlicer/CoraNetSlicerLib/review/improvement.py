@@ -126,7 +126,7 @@ def require_training(model: AnyJob) -> Job:
     training = find_training(model)
     if training is None:
         raise ModelError(
-            f"the training that made the model '{model}' is not there any more, and with it its labeled cases; give "
+            f"the training that made the model '{model}' no longer exists, nor do its labeled cases; give "
             "them: improve(model, cases, labeled=[(volume, segmentation), ...])."
         )
     return training
@@ -284,7 +284,7 @@ def _is_same_file(first: str, second: str) -> bool:
 def _require_open(case: Case) -> None:
     if case.role in (Role.VALIDATION, Role.TEST):
         raise DataError(
-            f"'{case.id}' measures how good the model is, so that it must not learn from it; leave it out, or review "
+            f"'{case.id}' measures how good the model is, so it must not learn from it; leave it out, or review "
             "another case."
         )
     if case.role is Role.TRAINING and not case.is_partial:

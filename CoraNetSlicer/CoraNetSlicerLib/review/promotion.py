@@ -38,7 +38,7 @@ def promote_case(review: RegionReview) -> PromotedCase:
     loaded, files, decided = review.loaded, review.files, review.review
     name = loaded.segmentation.GetName()
     if files is None:
-        raise DataError(f"the files of '{name}' are not where they were; load the result anew from its job.")
+        raise DataError(f"the files of '{name}' were moved or deleted; load the result again from its job.")
     if not decided.decisions and not decided.slides and not decided.trusts_certain:
         raise DataError(f"nothing of '{name}' is decided yet; decide at least one of its regions.")
     require_no_overlap(loaded)
@@ -75,12 +75,12 @@ def _images(
         places = [*(case.images for case in cases if case.id == files.folder.name), *places]
     there = [paths for paths in dict.fromkeys(places) if all(path and Path(path).exists() for path in paths)]
     if not there:
-        raise DataError(f"the scan of '{name}' is not where it was ('{places[0][0]}'); segment the volume again.")
+        raise DataError(f"the scan of '{name}' was moved or deleted ('{places[0][0]}'); segment the volume again.")
     # A label on another scan would teach what is wrong.
     same = [paths for paths in there if scan is None or _are_images_of(paths, part, scan)]
     if not same:
         raise DataError(
-            f"'{there[0][0]}' is another scan now than the one that '{name}' was computed on ({scan}); put that scan "
+            f"'{there[0][0]}' is no longer the scan that '{name}' was computed on ({scan}); put that scan "
             "back, or segment this one."
         )
     return [str(Path(path).absolute()) for path in same[0]], part

@@ -161,8 +161,8 @@ class RegionReview:
             return
         if self.files is None:
             self.problem_of_margins = (
-                f"the files of '{self.loaded.segmentation.GetName()}' are not where they were, and a boundary is slid "
-                "by them; load the result anew from its job."
+                f"the files of '{self.loaded.segmentation.GetName()}' were moved or deleted, but moving a boundary "
+                "needs them; load the result again from its job."
             )
             return
         try:
@@ -186,7 +186,7 @@ class RegionReview:
             if mask.any() and segmentation.GetSegment(identifier) is None:
                 raise DataError(
                     f"the segment '{identifier}' of '{self.loaded.segmentation.GetName()}' was deleted, but the region "
-                    "needs it; load the result anew."
+                    "needs it; load the result again."
                 )
         self.layers.write(self.voxels(number).box, members)
 
@@ -465,7 +465,7 @@ class RegionReview:
         if self.files is None:
             raise DataError(
                 f"the voxels of the regions of '{self.loaded.segmentation.GetName()}' are not in the scene, and its "
-                "files are not where they were; load the result anew from its job."
+                "files were moved or deleted; load the result again from its job."
             )
         self.is_being_read = True
         try:

@@ -59,7 +59,7 @@ class RegionVoxels:
             if {len(values) for values in labels.values()} != {int(np.count_nonzero(box.mask))}:
                 raise ValueError("the numbers of its voxels do not agree")
         except (AttributeError, KeyError, TypeError, ValueError, zlib.error) as error:
-            raise JobError(f"the regions in the scene cannot be read ({error}); load the result anew.") from error
+            raise JobError(f"the regions in the scene cannot be read ({error}); load the result again.") from error
         return RegionVoxels(box, labels)
 
 
@@ -149,8 +149,8 @@ def _box(region: Region, region_map: np.ndarray, path: Path) -> MaskedBox:
     inside = region_map[tuple(slice(first, last + 1) for first, last in bounds)] == region.number
     if np.count_nonzero(inside) != region.voxels:
         raise DataError(
-            f"'{path}' has {np.count_nonzero(inside)} voxels of region {region.number}, the list of the regions says "
-            f"{region.voxels}; run 'coranet regions' on its folder anew."
+            f"'{path}' has {np.count_nonzero(inside)} voxels of region {region.number}, the list of regions has "
+            f"{region.voxels}; run 'coranet regions' on its folder again."
         )
     return MaskedBox((first_k, first_j, first_i), inside)
 

@@ -145,8 +145,8 @@ class ResultLoading:
         identity = ScanIdentity.from_dict(result.get("scan"), self._prediction.result)
         if identity is not None and not self._is_its_scan and not (yield from is_scan(self._volume, identity)):
             raise DataError(
-                f"'{self._prediction.folder}' is the result of another scan than '{self._volume.GetName()}': it was "
-                f"computed on '{result.get('image', '')}' ({identity}); load it for that scan, or segment "
+                f"'{self._prediction.folder}' is the result of a different scan than '{self._volume.GetName()}': it "
+                f"was computed on '{result.get('image', '')}' ({identity}); load it for that scan, or segment "
                 f"'{self._volume.GetName()}'."
             )
         return identity is not None
@@ -256,8 +256,8 @@ def _warnings(values: set[float], labels: Iterable[Label], volume_name: str) -> 
 
 def _grid_alone(volume_name: str) -> str:
     return (
-        f"The result of '{volume_name}' is of an earlier version and does not say on which scan it was computed: only "
-        "its grid was compared."
+        f"The result of '{volume_name}' was made by an earlier version and does not say which scan it was computed on: "
+        "only its grid was compared."
     )
 
 

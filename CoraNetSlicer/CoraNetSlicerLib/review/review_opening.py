@@ -50,8 +50,8 @@ def opening_steps(
     """
     if loaded.volume is None or loaded.volume.GetScene() is None:
         raise DataError(
-            f"the volume of '{loaded.segmentation.GetName()}' is not in the scene any more, so that nothing can be "
-            "reviewed on it; load the result anew from its job, which goes on with the decisions made."
+            f"the volume of '{loaded.segmentation.GetName()}' is no longer in the scene, so nothing can be "
+            "reviewed on it; load the result again from its job, which keeps the decisions made."
         )
     files = files if files is not None and files.folder.is_dir() else None
     stored = _stored_in_scene(ReviewRecord(context, loaded), files)
@@ -59,8 +59,8 @@ def opening_steps(
         return RegionReview(context, loaded, files, stored)
     if files is None:
         raise DataError(
-            f"the files of '{loaded.segmentation.GetName()}' are not where they were, and the scene keeps no review of "
-            "it; load the result anew from its job."
+            f"the files of '{loaded.segmentation.GetName()}' were moved or deleted, and the scene keeps no review of "
+            "it; load the result again from its job."
         )
     regions = _regions_of_files(loaded, files)
     before = read_review_file(loaded, files, regions)
@@ -88,7 +88,7 @@ def _repeat(review: RegionReview, before: Review) -> Generator[None, None, None]
     yield from review.read_steps()
     painted = _painted(review, before)
     if before.slides and review.margins is None:
-        text = f"Boundaries that were slid are as the model found them: {review.problem_of_margins}"
+        text = f"Moved boundaries are shown as the model found them: {review.problem_of_margins}"
         review.warnings += (text,)
         before = replace(before, slides=())
     for change in before.in_order_of_time():

@@ -92,7 +92,7 @@ class ReviewRecord:
             decisions = json.loads(self._node.GetAttribute(DECISIONS_ATTRIBUTE))
             voxels = {int(number): RegionVoxels.from_dict(region) for number, region in content["voxels"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise JobError(f"the review in the scene cannot be read ({error}); load the result anew.") from error
+            raise JobError(f"the review in the scene cannot be read ({error}); load the result again.") from error
         steps = str(self._node.GetAttribute(STEPS_ATTRIBUTE) or "")
         return StoredReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels, steps)
 

@@ -313,8 +313,8 @@ class SegmentLayers:
         off = np.abs(matrix[:, :3] - np.eye(3)) @ size_ijk + np.abs(matrix[:, 3] - shift)
         if off.max() > _GRID_TOLERANCE_VOXELS:
             raise DataError(
-                f"the segments of '{self.node.GetName()}' lie on another grid than '{self.volume.GetName()}'; load the "
-                "result anew, regions can be reviewed on the volume's own grid only."
+                f"the segments of '{self.node.GetName()}' have a different grid than '{self.volume.GetName()}'; load "
+                "the result again, regions can be reviewed on the volume's own grid only."
             )
         extent = labelmap.GetExtent()
         return tuple(int(shift[axis]) - extent[2 * axis] for axis in (2, 1, 0))

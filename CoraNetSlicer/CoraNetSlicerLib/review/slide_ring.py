@@ -61,7 +61,7 @@ class SlideRing:
         display.SetSliceIntersectionThickness(_RING_PIXELS)
         display.SetColor(*OUTLINE_COLOR)
         node = slicer.vtkMRMLModelNode()
-        node.SetName(_("Where the boundary is slid"))
+        node.SetName(_("Where the boundary is moved"))
         node.SetAndObservePolyData(vtkPolyData())
         return add_for_a_while(self._context.scene, node, display)
 

@@ -169,7 +169,7 @@ class TeachBackPresenter:
         """How the training that was started here ended."""
         name, card = improved.folder.name, self._card_of_improved
         if improved.status is not JobStatus.FINISHED:
-            return _("'{name}' did not finish. The page Train says why.").format(name=name)
+            return _("'{name}' did not finish. See the page Train.").format(name=name)
         if card is None or card.mean_before is None or card.mean_dice is None:
             unknown = _(
                 "'{name}' is ready. Its quality was not measured, because no labeled case was set aside for "
@@ -183,7 +183,7 @@ class TeachBackPresenter:
     def reason_not_usable(self) -> str:
         """Why the improved model cannot be chosen under Segment; "" if it can."""
         if self._improved is None or self._improved.status is not JobStatus.FINISHED:
-            return _("No model was improved yet.")
+            return _("No model has been improved yet.")
         chosen = self._models.chosen
         is_chosen = chosen is not None and chosen.folder == self._improved.folder
         return _("It is chosen already.") if is_chosen else ""

@@ -68,15 +68,17 @@ class CoarseNetwork:
 
 def not_found(case_id: str) -> Warned:
     """The warning for a case without any box."""
-    return Warned("not_found", f"the coarse network finds nothing large enough in '{case_id}'; all of it is looked at.")
+    return Warned(
+        "not_found", f"the coarse network finds nothing large enough in '{case_id}'; the whole scan is searched."
+    )
 
 
 def nothing_in_boxes(case_id: str) -> Warned:
     """The warning for a case in whose boxes the fine network finds nothing."""
     return Warned(
         "nothing_in_boxes",
-        f"the fine network finds nothing where the coarse one has found something in '{case_id}'; all of it is looked "
-        "at, so look at the result with care.",
+        f"the fine network finds nothing where the coarse one found something in '{case_id}'; the whole "
+        "scan is searched, so check the result carefully.",
     )
 
 

@@ -54,4 +54,4 @@ class CoarsePart:
                 raise ValueError(f"margin {part.margin_mm}")
             return part
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"the model's coarse network cannot be read ({error}); train the model anew.") from error
+            raise ModelError(f"the model's coarse network cannot be read ({error}); train the model again.") from error

@@ -79,7 +79,7 @@ def decision(part: CoarsePart, scans: Sequence[LabeledScan]) -> str:
     return (
         f"the labeled structures with {in_millimetres(part.margin_mm)} around them fill "
         f"{100 * median_share(scans, part.margin_mm):.0f} % of a scan, so a coarse network ({along_l:.3g} x "
-        f"{along_p:.3g} x {along_s:.3g} mm) finds them, and the fine one looks there."
+        f"{along_p:.3g} x {along_s:.3g} mm) finds them, and the fine one works there."
     )
 
 

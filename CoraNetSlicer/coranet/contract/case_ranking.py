@@ -132,9 +132,7 @@ class _Case:
             quality = CaseDoubt.of_result(result).quality
             return _Case(files, str(result["case"]), values, volumes, uncertain_ml, regions, undecided, quality)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise JobError(
-                f"'{files.result}' has other content than expected ({error!r}); segment the case anew."
-            ) from error
+            raise JobError(f"'{files.result}' has unexpected content ({error!r}); segment the case again.") from error
 
     def described(self, large_ml: float) -> CaseUncertainty:
         shares = {name: self._share(name) for name in self.values}

@@ -288,7 +288,9 @@ def _require_usable(case: Case, source: str | Path) -> Case:
     """Raise DataError unless paths are texts, and the name of a case is that of a folder among its results."""
     texts = (*case.images, case.label or "", case.known or "", case.part)
     if not all(isinstance(text, str) and "\0" not in text for text in texts):
-        raise DataError(f"a case in '{source}' has an image, label or mask that is no path; correct {case.to_dict()}.")
+        raise DataError(
+            f"a case in '{source}' has an image, label or mask that is not a path; correct {case.to_dict()}."
+        )
     if not is_folder_name(case.id):
         raise DataError(
             f"'{source}' has a case with the name {case.id!r}, which must be a plain name without '/', '\\', ':' and "
@@ -300,7 +302,7 @@ def _require_usable(case: Case, source: str | Path) -> Case:
 def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
     if not isinstance(row, Mapping):
         raise DataError(
-            f"'{source}' has a {kind.__name__.lower()} that cannot be read (it is no object); correct {row!r}."
+            f"'{source}' has a {kind.__name__.lower()} that cannot be read (it is not an object); correct {row!r}."
         )
     try:
         # Its classes are what the labels of the datalist say, and nothing that is written.
@@ -314,7 +316,7 @@ def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
 def _require_keys(content: Mapping[str, Any], keys: set[str], source: str | Path) -> None:
     if not isinstance(content, Mapping) or not keys <= set(content):
         got = sorted(content) if isinstance(content, Mapping) else type(content).__name__
-        raise DataError(f"'{source}' must have the keys {sorted(keys)}, got {got}; start the job anew.")
+        raise DataError(f"'{source}' must have the keys {sorted(keys)}, got {got}; start a new job.")
 
 
 def _require_unique(kind: str, values: Iterable[Any]) -> None:

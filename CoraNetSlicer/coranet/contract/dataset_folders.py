@@ -244,10 +244,8 @@ def _unused(kind: str, names: Sequence[str], folder: Path) -> list[str]:
         return []
     lacks = "image" if kind == "label map" else "label map"
     if len(names) == 1:
-        return [f"in '{folder}' the {kind} {names_in_words(names)} is left out: it has no {lacks} of its name."]
-    return [
-        f"in '{folder}' {len(names)} {kind}s are left out, {names_in_words(names)}: they have no {lacks} of their name."
-    ]
+        return [f"in '{folder}' the {kind} {names_in_words(names)} is left out: it has no {lacks} with the same name."]
+    return [f"in '{folder}' {len(names)} {kind}s are left out, {names_in_words(names)}: no {lacks} has the same name."]
 
 
 def _label_maps(folder: Path, ending: str) -> tuple[dict[str, Path], list[str]]:
@@ -272,7 +270,7 @@ def _by_name(named: Sequence[tuple[str, Path]], folder: Path) -> dict[str, Path]
     for name, path in named:
         if name in paths:
             raise DataError(
-                f"'{folder}' has '{paths[name].name}' and '{path.name}' of one name; keep one of them, or rename it."
+                f"'{folder}' has '{paths[name].name}' and '{path.name}' with the same name; keep or rename one of them."
             )
         paths[name] = path
     return paths

@@ -30,7 +30,7 @@ def delete_job(job: Job) -> bool:
         StorageError: something could not be deleted; the folder is no job any more, but holds what remained.
     """
     if job.status() is JobStatus.RUNNING:
-        raise JobError(f"'{job.folder}' is being worked on; stop it before it is deleted.")
+        raise JobError(f"'{job.folder}' is running; stop it before you delete it.")
     parts = _parts(job)
     try:
         for part in parts:

@@ -139,9 +139,7 @@ class Job:
         products = (self.last_checkpoint_path, self.coarse_checkpoint_path, self.model_folder, self._predictions_folder)
         self.claim()
         if any(path.exists() for path in products):
-            raise JobError(
-                f"'{self.folder}' already holds a job; choose a new folder, or add --resume to go on with it."
-            )
+            raise JobError(f"'{self.folder}' already holds a job; choose a new folder, or add --resume to continue it.")
         write_json_atomic(self._config_path, config.to_dict())
         self.write_datalist(datalist)
         # With other cases, what was known of the earlier ones does not hold.
@@ -235,10 +233,10 @@ class Job:
             if self._job_path.exists():
                 return
             raise StorageError(
-                f"the folder '{self.folder}' of the job is gone; put it back, or go on with --resume where it is now."
+                f"the folder '{self.folder}' of the job is gone; put it back, or use --resume where it is now."
             ) from None
         if identifier != self.identifier:
-            raise JobTakenError(f"the folder '{self.folder}' holds another job by now; this one ends.")
+            raise JobTakenError(f"the folder '{self.folder}' now holds another job; this one ends.")
 
     def read_process(self) -> Optional[dict[str, Any]]:
         """pid, host, started, heartbeat and more of the last process that claimed the job; None before the first."""

@@ -169,10 +169,10 @@ def _sentence(first: Optional[tuple[float, Optional[float], int]], tolerance_mm:
         tolerance_mm: of deep errors.
     """
     if first is None:
-        return "Nothing is known of the errors in the uncertain region: the cases of the measurement differ too much."
+        return "How many errors the uncertain region holds is unknown: the measured cases differ too much."
     share, promised, cases = first
     measured = (
-        "nothing is promised, as no case with a whole label was there to measure it"
+        "nothing is promised, because no case with a complete label was available to measure it"
         if promised is None
         else f"at least {100 * promised:.0f} % is promised, in the mean over cases; measured on {cases} cases"
     )

@@ -110,13 +110,16 @@ _REMEDIES = (
     (_codes("EACCES", "EPERM", "EROFS"), "choose a folder in which you may write"),
     (_codes("EMFILE", "ENFILE"), "too many files are open: close other programs, or raise the limit ('ulimit -n')"),
     (_codes("ENAMETOOLONG"), "its name or path is too long: choose a folder with a shorter one"),
-    (_codes("EISDIR", "ENOTDIR", "EEXIST", "ENOTEMPTY"), "a file or folder of its name is in the way: choose another"),
+    (
+        _codes("EISDIR", "ENOTDIR", "EEXIST", "ENOTEMPTY"),
+        "a file or folder of that name already exists: choose another",
+    ),
     (
         _codes("EIO", "ESTALE", "ENODEV", "ENXIO", "EHOSTDOWN", "EHOSTUNREACH", "ETIMEDOUT", "ENOTCONN", "EREMOTEIO"),
-        "its disk or network folder does not answer: check it, and go on with --resume",
+        "its disk or network folder does not answer: check it, and continue with --resume",
     ),
-    (_codes("ENOENT"), "it or its folder is gone: put it back, and go on with --resume"),
-    (_codes("ETXTBSY", "EBUSY"), "another program has it open: close that one"),
+    (_codes("ENOENT"), "it or its folder is gone: put it back, and continue with --resume"),
+    (_codes("ETXTBSY", "EBUSY"), "it is open in another program: close that program"),
 )
 _OTHER_REMEDY = "check its folder and the space there"
 

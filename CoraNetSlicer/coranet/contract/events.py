@@ -290,7 +290,9 @@ class EventReader:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise JobError(f"'{self._path}' cannot be read ({error.strerror or error}); it is tried again.") from error
+            raise JobError(
+                f"'{self._path}' cannot be read ({error.strerror or error}); CoraNet tries again."
+            ) from error
         events: list[Event] = []
         for line in content[: content.rfind(b"\n") + 1].splitlines(keepends=True):
             try:

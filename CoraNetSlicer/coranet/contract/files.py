@@ -114,7 +114,7 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError:
         raise JobError(f"'{path}' is missing; choose a folder that CoraNet has written.") from None
     except (OSError, JsonError) as error:
-        raise JobError(f"'{path}' cannot be read as JSON ({error}); restore the file or start the job anew.") from error
+        raise JobError(f"'{path}' cannot be read as JSON ({error}); restore the file or start a new job.") from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -178,18 +178,16 @@ _NOT_FETCHED = (
     "is a link to a file that is not there; fetch the file ('git annex get' or 'datalad get' where a data set is kept "
     "so), or restore it"
 )
-_POINTER = (
-    "is a note of Git in place of a file that was not fetched; fetch the file ('git lfs pull' or 'git annex get')"
-)
-_BESIDE_NII = "has a file without '.gz' beside it, for which it would be taken; move or rename one of them"
-_CAPITALS = "has an ending in letters that image readers do not know; rename it in small letters"
+_POINTER = "is a Git pointer, not the file itself; fetch the file ('git lfs pull' or 'git annex get')"
+_BESIDE_NII = "has a file without '.gz' beside it, with which it would be confused; move or rename one of them"
+_CAPITALS = "has an ending in capital letters, which image readers do not know; rename it in lower case"
 _HIDDEN = "begins with a dot, as hidden files do; rename it if it is a scan"
 _SEGMENTATION = "is a segmentation by its ending '.seg.nrrd', not a scan; rename it if it is one"
-_OTHER_FORMAT = "is of a format that is not read here; convert it to .nii.gz or .nrrd"
+_OTHER_FORMAT = "has a format that CoraNet does not read; convert it to .nii.gz or .nrrd"
 _ARCHIVE = "is an archive; unpack it"
-_NO_IMAGES = "is no image by its ending"
+_NO_IMAGES = "has no image file ending"
 _NOT_SEARCHED = "is a sub-folder without a DICOM series in it, which is not searched; give it as an input of its own"
-_IN_A_SERIES = "lies in a sub-folder that is taken as a DICOM series; move it out"
+_IN_A_SERIES = "lies in a sub-folder that is read as a DICOM series; move it out"
 
 
 def _reason_to_leave_out(entry: Path, ending: str, of_labels: bool) -> str:

@@ -70,7 +70,7 @@ def _each_once(scans: Sequence[tuple[str, Path]], channels: Sequence[str]) -> tu
         place = os.path.normcase(os.path.abspath(path))
         # A file of four dimensions is named once for each of its channels.
         if place in places and len(channels) == 1:
-            left_out.append(f"'{path}' is named twice; it is segmented once.")
+            left_out.append(f"'{path}' is given twice; it is segmented once.")
             continue
         places.add(place)
         unique.append((name, path))

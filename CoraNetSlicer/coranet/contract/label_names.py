@@ -51,8 +51,8 @@ def labels_of(content: Any, path: Union[str, Path]) -> tuple[Label, ...]:
             )
         if name_key(name) == _IGNORE:
             raise DataError(
-                f"the datalist '{path}' has nnU-Net's label 'ignore', which is no structure to be learned; remove it "
-                "and give these cases a mask 'known' that is 0 where nobody has decided."
+                f"the datalist '{path}' has nnU-Net's label 'ignore', which is not a structure to learn; remove it "
+                "and give these cases a mask 'known' that is 0 where the label is not known."
             )
     classes = [(value, name) for value, name in pairs if value != 0]
     if not classes:

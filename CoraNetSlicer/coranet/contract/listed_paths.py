@@ -35,7 +35,7 @@ def listed_path(folder: Union[str, Path], text: str) -> Path:
             "backslash and the letter after it as something else."
         )
     if not _can_be_a_path(text):
-        raise DataError(f"the path {text!r} is longer than any path, or holds half a letter; correct it.")
+        raise DataError(f"the path {text!r} is too long for a path, or holds an incomplete character; correct it.")
     written = [text, text.replace("\\", "/")]
     for spelling in dict.fromkeys([*written, *(spelling.strip() for spelling in written)]):
         path = _existing(_joined(folder, spelling))
@@ -43,9 +43,7 @@ def listed_path(folder: Union[str, Path], text: str) -> Path:
             return path
     whole = _joined(folder, text)
     if _OF_WINDOWS.match(text) and not Path(text).is_absolute():
-        raise DataError(
-            f"'{text}' is a path of a computer with Windows; write it as it is on this one, or relative to the file."
-        )
+        raise DataError(f"'{text}' is a Windows path; write it as it is on this computer, or relative to the file.")
     return whole
 
 

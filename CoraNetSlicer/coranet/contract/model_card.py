@@ -130,7 +130,7 @@ class ModelCard:
         if version not in (None, MODEL_SCHEMA_VERSION):
             raise ModelError(
                 f"the model '{folder}' cannot be read: it was written by another version of CoraNet (schema "
-                f"{version!r}, expected {MODEL_SCHEMA_VERSION}); use that version, or train anew."
+                f"{version!r}, expected {MODEL_SCHEMA_VERSION}); use that version, or train again."
             )
         try:
             return _card(folder, content)
@@ -194,7 +194,7 @@ def model_fingerprint(folder: Path) -> str:
 def damaged_model(folder: Path, error: Exception) -> ModelError:
     """The sentence for a card that cannot be read."""
     return ModelError(
-        f"the model '{folder}' cannot be read ({reason_of(error)}); copy its folder anew, or train again."
+        f"the model '{folder}' cannot be read ({reason_of(error)}); copy its folder again, or train again."
     )
 
 

@@ -62,20 +62,20 @@ class Placement:
         lengths = [_length(step) for step in self.steps]
         if not all(math.isfinite(part) for step in (*self.steps, self.origin) for part in step):
             raise DataError(
-                f"{image} does not say where its voxels lie: its spacing, direction or origin is no number; save it "
-                "anew with the right header."
+                f"{image} does not say where its voxels lie: its spacing, direction or origin is not a number; save it "
+                "again with the right header."
             )
         if not min(lengths) > 0:
             spacing = " x ".join(f"{length:g}" for length in lengths)
             raise DataError(
                 f"{image} has a spacing of {spacing} mm, expected more than 0 along each axis; correct its header, or "
-                "export it anew."
+                "export it again."
             )
         if max(lengths) > LARGEST_SPACING_MM:
             spacing = " x ".join(f"{length:g}" for length in lengths)
             raise DataError(
                 f"{image} has voxels of {spacing} mm, expected at most {LARGEST_SPACING_MM:g} mm along each axis: its "
-                "spacing is in another unit, such as micrometres; correct it in the header, or export it anew."
+                "spacing is in another unit, such as micrometres; correct it in the header, or export it again."
             )
         cosine = max(
             abs(sum(a * b for a, b in zip(self.steps[first], self.steps[second], strict=False)))

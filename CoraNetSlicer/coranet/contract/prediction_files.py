@@ -44,7 +44,7 @@ class PredictionFiles:
         content = read_json(self.result)
         if not isinstance(content, dict):
             raise JobError(
-                f"'{self.result}' must hold a JSON object, got {type(content).__name__}; segment the case anew."
+                f"'{self.result}' must hold a JSON object, got {type(content).__name__}; segment the case again."
             )
         return content
 
@@ -59,7 +59,7 @@ class PredictionFiles:
         """
         content = result.get("warnings", [])
         if not isinstance(content, list) or not all(isinstance(warning, str) for warning in content):
-            raise JobError(f"'warnings' in '{self.result}' must be a list of sentences; segment the case anew.")
+            raise JobError(f"'warnings' in '{self.result}' must be a list of sentences; segment the case again.")
         return tuple(content[:_MOST_WARNINGS])
 
     def doubt(self, result: Mapping[str, Any]) -> CaseDoubt:
@@ -74,7 +74,7 @@ class PredictionFiles:
         try:
             return CaseDoubt.of_result(result)
         except CodecError as error:
-            raise JobError(f"in '{self.result}' {error}; segment the case anew.") from error
+            raise JobError(f"in '{self.result}' {error}; segment the case again.") from error
 
     def surface(self, segment: str) -> Path:
         """The closed surface of a segment: "uncertain", or a head and a label value such as "radical-2".

@@ -138,7 +138,7 @@ class ProcessRecord:
         """
         own = self._reserve(ProcessIdentity.of_this_process(), 1, False)
         if own is None:
-            raise JobError(f"another process makes a job in '{self._folder}' just now; choose another folder.")
+            raise JobError(f"another process is making a job in '{self._folder}'; choose another folder.")
         try:
             yield
             self._clear(below=_number_of(own))
@@ -159,7 +159,7 @@ class ProcessRecord:
                 return
             process = current
         raise JobError(
-            f"'{self._folder}' is being worked on by process {process['pid']} on '{process['host']}'; "
+            f"'{self._folder}' is in use by process {process['pid']} on '{process['host']}'; "
             "wait for it or stop it first."
         )
 
@@ -177,8 +177,8 @@ class ProcessRecord:
         patience = SILENCE_S if is_ahead else SIGN_OF_LIFE_S
         why = "its clock is ahead of this one's" if is_ahead else "its clock may differ from this one's"
         report(
-            f"process {process['pid']} on '{process['host']}' has not said that it ended, and {why}: watching for "
-            f"{patience:.0f} s whether it still works on the job ..."
+            f"process {process['pid']} on '{process['host']}' did not report its end, and {why}: watching for "
+            f"{patience:.0f} s to see whether it still runs the job ..."
         )
         until = time.monotonic() + patience
         while time.monotonic() < until:

@@ -105,7 +105,7 @@ def start_of_kinfo(table: bytes, pid: int) -> Optional[ProcessStart]:
     if not table:
         return None
     if len(table) < _KINFO_SIZE or struct.unpack_from("<i", table, _PID_AT)[0] != pid:
-        raise ValueError("this is no kinfo_proc that is known here")
+        raise ValueError("this is not a known kinfo_proc")
     if table[_STATE_AT] == _ZOMBIE:
         return None
     seconds = struct.unpack_from("<q", table, _SECONDS_AT)[0]

@@ -172,7 +172,9 @@ class RegionList:
                 raise ValueError("the numbers of its regions are not 1, 2, ...")
             return regions
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise JobError(f"'{source}' cannot be read ({error}); run 'coranet regions' on its folder anew.") from error
+            raise JobError(
+                f"'{source}' cannot be read ({error}); run 'coranet regions' on its folder again."
+            ) from error
 
 
 def _in_order(region: Region, order: AxisOrder, size_ijk: Sequence[int]) -> Region:

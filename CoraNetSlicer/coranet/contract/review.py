@@ -160,5 +160,5 @@ class Review:
                 raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
             review = from_json(Review, content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise JobError(f"'{source}' cannot be read ({error}); remove it to review the case anew.") from error
+            raise JobError(f"'{source}' cannot be read ({error}); remove it to review the case again.") from error
         return review if review.regions_created == regions.created else Review.of(regions)

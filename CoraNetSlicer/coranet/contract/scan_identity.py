@@ -69,9 +69,7 @@ class ScanIdentity:
         try:
             return from_json(ScanIdentity, content)
         except ValueError as error:
-            raise JobError(
-                f"'{source}' does not describe the scan that it belongs to ({error!r}); segment the scan again."
-            ) from error
+            raise JobError(f"'{source}' does not describe its scan ({error!r}); segment the scan again.") from error
 
 
 def voxel_hash(voxels: Any, direction: Sequence[float], ascends: Sequence[bool] = (True, True, True)) -> str:

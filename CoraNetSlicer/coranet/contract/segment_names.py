@@ -210,7 +210,7 @@ def _require_distinct(segments: Sequence[FileSegment], path: Union[str, Path]) -
         if other is not segment:
             raise DataError(
                 f"'{path}' gives the value {segment.value} to '{other.name}' and to '{segment.name}'; "
-                "save the segmentation anew, each segment with a value of its own."
+                "save the segmentation again, each segment with a value of its own."
             )
 
 

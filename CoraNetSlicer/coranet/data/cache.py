@@ -101,7 +101,7 @@ def read_labels(case: Case, values: Sequence[int], grid: Grid) -> Volume:
     difference = grid.difference(labels.grid)
     if difference:
         raise DataError(
-            f"'{case.image}' and its label '{case.label}' lie on different grids ({difference}); give the label of "
+            f"'{case.image}' and its label '{case.label}' have different grids ({difference}); give the label of "
             "this scan, or resample it to the image's grid."
         )
     if case.known:
@@ -130,13 +130,13 @@ def read_known(case: Case, grid: Grid) -> Volume:
     difference = grid.difference(known.grid)
     if difference:
         raise DataError(
-            f"'{case.label}' and the mask '{case.known}' of what is known lie on different grids ({difference}); "
+            f"'{case.label}' and the mask '{case.known}' of its known part have different grids ({difference}); "
             "resample the mask to the label's grid."
         )
     if known.voxels.max() > 1:
         raise DataError(
             f"'{case.known}' must be 1 where the label is known and 0 elsewhere, got the value {known.voxels.max()}; "
-            "write it anew."
+            "write it again."
         )
     if not known.voxels.any():
         raise DataError(

@@ -41,7 +41,7 @@ def with_validation_cases(
         count = round(len(labeled) / 10) if len(labeled) >= _ENOUGH_TO_VALIDATE else 0
     if count > len(labeled) and partial:
         raise DataError(
-            f"{count} validation cases are wanted, but only {len(labeled)} cases have a label that is known "
+            f"{count} validation cases are requested, but only {len(labeled)} cases have a label that is known "
             "everywhere; label more cases or lower data.validation_cases."
         )
     if count >= len(labeled) + partial > 0:

@@ -163,7 +163,7 @@ class Preprocessing:
             preprocessing._require_usable()
             return preprocessing
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"the model's preprocessing cannot be read ({error}); train the model anew.") from error
+            raise ModelError(f"the model's preprocessing cannot be read ({error}); train the model again.") from error
 
     def _require_usable(self) -> None:
         """Raise ValueError or TypeError where a file has values that no scan can be prepared with."""

@@ -100,7 +100,7 @@ def unlike_training(case: Case, scan: Volume, lowest: Sequence[float], names: Se
     sentences = []
     if not several and _is_label_map(scan.voxels):
         sentences.append(
-            f"'{case.id}' is a label map by its voxels, which are few whole numbers and often 0; give the scan itself."
+            f"'{case.id}' looks like a label map: its voxels are few whole numbers, mostly 0; give the scan itself."
         )
     for name, expected, voxels in zip(names, lowest, scan.channels, strict=False):
         own = float(voxels.min())

@@ -152,7 +152,7 @@ class ErrorModel:
             return None if content is None else _from_content(content, load_tensors(folder / _WEIGHTS))
         except (DataError, JobError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(
-                f"the error model of '{folder}' cannot be read ({error}); copy its folder anew, or train again."
+                f"the error model of '{folder}' cannot be read ({error}); copy its folder again, or train again."
             ) from error
 
 

@@ -97,7 +97,7 @@ class Architecture:
             architecture._require_usable()
             return architecture
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"the model's architecture cannot be read ({error}); train the model anew.") from error
+            raise ModelError(f"the model's architecture cannot be read ({error}); train the model again.") from error
 
     def _require_usable(self) -> None:
         """Raise ValueError where a file describes no valid network, or one that no memory would hold."""
@@ -112,7 +112,7 @@ class Architecture:
         if not _is_triple(self.patch_size_kji, 1, _MOST_VOXELS):
             wrong.append(f"patch {self.patch_size_kji}")
         elif not wrong and any(size % step for size, step in zip(self.patch_size_kji, self.factors, strict=True)):
-            wrong.append(f"patch {self.patch_size_kji}, which is no multiple of {self.factors}")
+            wrong.append(f"patch {self.patch_size_kji}, which is not a multiple of {self.factors}")
         if self.slice_axis is not None and not _is_within(self.slice_axis, 0, 2):
             wrong.append(f"slice axis {self.slice_axis!r}")
         if isinstance(self.dropout, bool) or not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:

@@ -46,7 +46,7 @@ class CoraNet(nn.Module):
         if architecture.backbone not in _BACKBONES:
             raise ModelError(
                 f"the backbone '{architecture.backbone}' is unknown to this version; "
-                f"expected one of {', '.join(_BACKBONES)}; train the model anew."
+                f"expected one of {', '.join(_BACKBONES)}; train the model again."
             )
         encoder, decoder = _BACKBONES[architecture.backbone]
         self.slice_axis = architecture.slice_axis

@@ -97,7 +97,7 @@ def backbone_reason(network: NetworkConfig, median_size: Sequence[float], spacin
     """
     name = _BACKBONE_NAMES[_backbone(network.backbone, median_size, spacing_dhw)]
     if network.backbone != "auto":
-        return f"{name}: it was asked for"
+        return f"{name}: as requested"
     axis = _slice_axis(spacing_dhw)
     thick, fine = spacing_dhw[axis], min(spacing_dhw)
     if thick <= _ALIKE * fine:

@@ -70,8 +70,9 @@ def why_none(config: TrainConfig, datalist: Datalist) -> str | None:
     count = len(set_aside(datalist)) + len(left_out_cases(datalist))
     if count < FEWEST_CASES:
         return (
-            f"there is no error model, so the uncertain region is where the heads differ: it would learn from at least "
-            f"{FEWEST_CASES} labeled cases that a network has not seen, and there is {count or 'none'}; label one more."
+            f"there is no error model, so the uncertain region is where the heads differ: one needs at "
+            f"least {FEWEST_CASES} labeled cases that a network has not seen, but there is "
+            f"{count or 'none'}; label one more."
         )
     whole_s = seconds_of(config.time)
     kept_s = training.error_model_share * (whole_s or 0.0)

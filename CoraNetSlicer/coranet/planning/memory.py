@@ -125,7 +125,7 @@ def smaller_batches(sizes: BatchSizes, step: int) -> tuple[BatchSizes, Warned]:
     )
     if smaller == sizes:
         raise DeviceError(
-            "the memory does not suffice for a step with a single patch; lower data.patch_voxels (or "
+            "there is not enough memory for a step with a single patch; lower data.patch_voxels (or "
             "data.patch_size_kji), close other programs, or compute elsewhere with machine.device."
         )
     return smaller, Warned(

@@ -245,7 +245,7 @@ def _inherited_plan(
     reporter.emit(
         Noted(
             "initial_model",
-            f"the training goes on from the model '{initial.folder}', with its network, patch size and preprocessing.",
+            f"the training continues from the model '{initial.folder}', with its network, patches and preprocessing.",
         )
     )
     fixed = replace(config, data=replace(config.data, patch_size_kji=architecture.patch_size_kji))

@@ -38,7 +38,7 @@ def patch_sentence(chosen: Candidate, search: Search, names: Sequence[str], is_p
     head = f"Patches of {size} voxels ({extent} mm up-down, front-back, left-right) cover"
     margin, surroundings = _margin(chosen, search), search.surroundings_mm
     if margin == math.inf:
-        return f"{head} {'all that the fine network looks at' if is_part else 'the whole scan'}{within}."
+        return f"{head} {'all that the fine network sees' if is_part else 'the whole scan'}{within}."
     if margin >= 0:
         most = f"at least {_length(surroundings)}" if margin >= surroundings else _length(margin)
         return f"{head} {structures}{within} with {most} mm around."

@@ -169,7 +169,7 @@ def _too_short(config: TrainConfig, step: StepSeconds, seconds: float) -> Config
     of_step = duration(mean) if mean >= 10 else f"{mean:.2g} s"
     from_where = f"a step takes about {of_step} here, and the scans have to be read and prepared first"
     return ConfigError(
-        f"the time of {config.time} does not suffice for {FEWEST_STEPS} steps: {from_where}; give at least "
+        f"the time of {config.time} is too short for {FEWEST_STEPS} steps: {from_where}; give at least "
         f"{duration(60 * (1 + (missing + (seconds_of(config.time) or 0.0)) // 60))}."
     )
 

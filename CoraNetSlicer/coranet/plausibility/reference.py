@@ -79,7 +79,7 @@ class Reference:
             return reference
         except (CodecError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(
-                f"what the model says of the scans of its training cannot be read ({error}); copy its folder anew."
+                f"what the model says of the scans of its training cannot be read ({error}); copy its folder again."
             ) from error
 
     def implausible(self, traits: CaseTraits) -> Implausible:

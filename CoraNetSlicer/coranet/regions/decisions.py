@@ -94,7 +94,7 @@ def _reviewed_labels(
         if isinstance(change, Slide):
             if margins is None:
                 raise DataError(
-                    f"boundaries of '{review.case}' were moved, but it has no margins; segment the case anew."
+                    f"boundaries of '{review.case}' were moved, but it has no margins; segment the case again."
                 )
             box, moved = apply_slide(labels, margins, change, earlier)
             labels[box] = moved

@@ -93,7 +93,7 @@ def _largest_value(result: dict[str, Any], source: Path) -> int:
         labels = [Label(label["value"], label["name"]) for label in result["labels"]]
         float(result.get("caution") or 0.0)
     except (KeyError, TypeError, ValueError) as error:
-        raise JobError(f"'{source}' does not describe its labels ({error!r}); segment the case anew.") from error
+        raise JobError(f"'{source}' does not describe its labels ({error!r}); segment the case again.") from error
     return max((label.value for label in labels), default=1)
 
 
@@ -106,7 +106,9 @@ def read_map(path: Path, grid: Grid, largest: int) -> Array:
     labels = on_axes_of(read_label_map(path), grid)
     difference = labels.grid.difference(grid)
     if difference:
-        raise DataError(f"'{path}' lies on another grid than the other files of its case ({difference}); segment anew.")
+        raise DataError(
+            f"'{path}' has a different grid than the other files of its case ({difference}); segment again."
+        )
     return labels.voxels.astype(np.min_scalar_type(max(largest, int(labels.voxels.max(initial=0)))))
 
 

@@ -16,7 +16,7 @@ from .reported_case import ClassVolume, ReportedCase
 from .thumbnails import OUTLINE_COLORS, Picture
 
 _HEAD_NAMES = {"segmentation": "result", "conservative": "conservative", "radical": "radical"}
-_UNDRAWN = "The scan is not where it was, or another one lies there now, so the outlines are drawn on black."
+_UNDRAWN = "The scan was moved or replaced, so the outlines are drawn on black."
 
 
 def write_page(path: Path, cases: Sequence[ReportedCase], folder: str) -> None:

@@ -115,7 +115,7 @@ def _nothing_to_find(case_id: str) -> Noted:
     """The note on a labeled case without any structure, in which the coarse network rightly finds none."""
     return Noted(
         "looked_at_whole",
-        f"nothing is labeled in '{case_id}', and the coarse network finds nothing there; all of it is learned from.",
+        f"nothing is labeled in '{case_id}', and the coarse network finds nothing; the whole scan is learned from.",
     )
 
 

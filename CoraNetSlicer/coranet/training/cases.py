@@ -47,13 +47,13 @@ def training_cases(
         reporter.emit(
             Warned(
                 "nothing_known",
-                f"what is known of the label of '{case.case.id}' is smaller than a voxel of the network, so the case "
+                f"the known part of the label of '{case.case.id}' is smaller than a voxel of the network, so the case "
                 "counts as unlabeled; decide a larger region.",
             )
         )
     known = tuple(case for case in labeled if not case.is_known_nowhere)
     if not known:
-        raise DataError("of no labeled case anything is known that the network could see; decide larger regions.")
+        raise DataError("no labeled case has a known label that the network could see; decide larger regions.")
     whole = tuple(case for case in known if case.known is None)
     partial = tuple(case for case in labeled if case.known is not None)
     # Regions are reviewed where it was hard to tell. Alone they teach a wrong picture of the rest, so they teach beside

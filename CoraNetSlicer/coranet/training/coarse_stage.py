@@ -305,7 +305,7 @@ class _CoarseStage:
         sentence = found.in_words(part, boxes)
         if self._config.data.coarse_stage == "auto" and not self._is_taken and found.share_left(boxes) > _MOST_LEFT:
             # A network that has not learned to find: patches of crops would teach the fine one nothing of the rest.
-            self._reporter.emit(Noted("coarse_result", f"{sentence} That is no gain, so whole scans are looked at."))
+            self._reporter.emit(Noted("coarse_result", f"{sentence} That is no gain, so whole scans are used."))
             write_json_atomic(self._job.coarse_plan_path, {"schema_version": SCHEMA_VERSION, "part": None, "boxes": {}})
             return Regions()
         self._reporter.emit(Noted("coarse_result", sentence))

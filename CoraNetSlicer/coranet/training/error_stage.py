@@ -96,7 +96,7 @@ class _ErrorStage:
         plan = self._stored() or self._planned()
         counted = self._error_cases(plan)
         if len(counted) < FEWEST_CASES:
-            message = "there is no error model: of its cases too few hold what a network has not seen; label one more."
+            message = "there is no error model: too few of its cases are new to a network; label one more."
             self._reporter.emit(Noted("no_error_model", message))
             return None
         progress = self._progress(plan, len(counted))

@@ -77,7 +77,7 @@ def run_training_job(job: Job, resume: bool, reporter: Reporter, team: Team | No
     if not isinstance(config, TrainConfig):
         raise JobError(f"'{job.folder}' is a segmentation, expected a training; choose another folder.")
     if (job.last_checkpoint_path.exists() or job.coarse_checkpoint_path.exists()) and not resume:
-        raise JobError(f"'{job.folder}' was trained before; add --resume to go on, or choose a new folder.")
+        raise JobError(f"'{job.folder}' was trained before; add --resume to continue, or choose a new folder.")
     team = team or Team()
     device = team.device(config.machine)
     with team.assembled(device):

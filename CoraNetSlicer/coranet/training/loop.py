@@ -160,12 +160,12 @@ class Trainer:
             return
         self._bad_steps += 1
         if self._bad_steps == 1:
-            message = f"the loss of step {self._state.step + 1} is not a number; the step is left out."
+            message = f"the loss of step {self._state.step + 1} is not a number; the step is skipped."
             self._reporter.emit(Warned("non_finite_loss", message))
         if self._bad_steps >= _MOST_BAD_STEPS:
             raise CoraNetError(
                 f"the loss was not a number in {_MOST_BAD_STEPS} steps in a row; "
-                "lower training.learning_rate and start anew."
+                "lower training.learning_rate and start again."
             )
 
     def _report(self, phase: str, losses: StepLosses) -> None:

@@ -138,7 +138,7 @@ def _require_structures(datalist: Datalist, survey: Survey) -> None:
         values = sorted(label.value for label in datalist.labels)
         raise DataError(
             f"the labels of all {len(labeled)} labeled cases are empty: none of the values {values} occurs in {names}; "
-            "segment what is to be learned in at least one of them."
+            "segment the structures to learn in at least one of them."
         )
 
 

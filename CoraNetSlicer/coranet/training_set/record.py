@@ -13,7 +13,7 @@ from .same_scans import LEAKED
 SCHEMA_VERSION = 1
 # By code: how one of it is called, and several. Models are passed on, and file names may be those of patients.
 _ON_CARD = {
-    "left_out": ("unlabeled case was of no use and left out", "unlabeled cases were of no use and left out"),
+    "left_out": ("unlabeled case was unusable and left out", "unlabeled cases were unusable and left out"),
     "no_structure": ("labeled case holds no structure", "labeled cases hold no structure"),
     "no_structure_in_validation": ("validation case holds no structure", "validation cases hold no structure"),
     "same_scan": ("scan has several names", "scans have several names"),
@@ -65,7 +65,7 @@ def card_of_cases(job: Job) -> dict[str, Any]:
     return {
         "scans": stored.get("scans") or {},
         "cautions": [text for code in _ON_CARD if (text := _counted(code, counts))],
-        "validation_caution": f"the validation Dice is too good, for {leakage}" if leakage else "",
+        "validation_caution": f"the validation Dice is too good, because {leakage}" if leakage else "",
     }
 
 

@@ -103,7 +103,7 @@ def leakage_sentence(known_as: Mapping[str, str]) -> str:
         if (names := [case for case, known in known_as.items() if known == key])
     ]
     return (
-        f"these figures are too good, for they hold scans that the model knows ({'; '.join(known_by_key)})"
+        f"these figures are too good, because they include scans that the model knows ({'; '.join(known_by_key)})"
         if known_by_key
         else ""
     )

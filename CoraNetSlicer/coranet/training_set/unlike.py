@@ -177,7 +177,7 @@ def _structure_parts(having: Mapping[str, _Compared]) -> Iterator[tuple[str, str
             yield (
                 case,
                 (
-                    f"under '{compared.name}' there are other intensities than in the others, as where a label is "
+                    f"under '{compared.name}' the intensities differ from the others, as if the label were "
                     "moved, mirrored or of another scan; look at both together"
                 ),
             )

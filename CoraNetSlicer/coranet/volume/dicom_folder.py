@@ -69,8 +69,8 @@ def chosen_part(path: Path, channel: int | None, name: str = "") -> Part:
         named = [part for part in parts if part.name == name]
         if not named:
             raise DataError(
-                f"'{path}' has no image '{name}' any more, but {listed_parts(parts)}; put its files back, or "
-                "begin anew."
+                f"'{path}' no longer has the image '{name}', but {listed_parts(parts)}; put its files back, or "
+                "start again."
             )
         return named[0]
     if channel is not None and channel < len(parts):

@@ -64,7 +64,7 @@ def read_frames(path: Path, header: Dataset) -> list[Slice]:
     groups = list(header.get("PerFrameFunctionalGroupsSequence") or [])
     if groups and len(groups) != count:
         raise DataError(
-            f"'{path}' has {count} frames, but tells of {len(groups)} where they lie; export the series anew."
+            f"'{path}' has {count} frames, but gives the position of {len(groups)}; export the series again."
         )
     frames = [_Frame(header, group) for group in groups] or [_Frame(header, None) for _ in range(count)]
     offsets = [] if groups else values_of(header.get("GridFrameOffsetVector"))

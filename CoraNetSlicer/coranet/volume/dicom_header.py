@@ -94,7 +94,7 @@ def spacing_of(path: Path, values: Any) -> tuple[float, float]:
     if numbers is None or min(numbers) <= 0:
         raise DataError(
             f"'{path}' does not say how large its voxels are (PixelSpacing is {_shown(values)}); export the series "
-            "anew, or put an image with a known spacing in its place."
+            "again, or put an image with a known spacing in its place."
         )
     return numbers[1], numbers[0]
 
@@ -103,7 +103,9 @@ def position_of(path: Path, values: Any) -> tuple[float, float, float] | None:
     """Where the first voxel lies, LPS; None: unknown."""
     numbers = _numbers(values, 3)
     if numbers is None and values:
-        raise DataError(f"'{path}' has a position that is no place ({_shown(values)}); export the series anew.")
+        raise DataError(
+            f"'{path}' has a position that is not a point in space ({_shown(values)}); export the series again."
+        )
     return None if numbers is None else (numbers[0], numbers[1], numbers[2])
 
 
@@ -120,8 +122,8 @@ def axes_of(path: Path, values: Any) -> tuple[float, ...]:
     lengths = np.linalg.norm(pair, axis=1)
     if np.abs(lengths - 1).max() > 1e-2 or abs(float(pair[0] @ pair[1])) > 1e-2:
         raise DataError(
-            f"'{path}' has axes that are no directions at right angles (ImageOrientationPatient is {_shown(values)}); "
-            "export the series anew."
+            f"'{path}' has axes that are not at right angles (ImageOrientationPatient is {_shown(values)}); "
+            "export the series again."
         )
     return tuple(float(part) for part in (pair / lengths[:, None]).ravel())
 
@@ -137,7 +139,7 @@ def scale_of(path: Path, slope: Any, intercept: Any) -> tuple[float, float]:
     if not factor or not added or factor[0] == 0:
         raise DataError(
             f"'{path}' scales its intensities by {_shown(slope)} and adds {_shown(intercept)} (RescaleSlope, "
-            "RescaleIntercept), expected numbers and no 0 as slope; export the series anew."
+            "RescaleIntercept), expected numbers and no 0 as slope; export the series again."
         )
     return factor[0], added[0]
 

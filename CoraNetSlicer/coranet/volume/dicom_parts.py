@@ -54,7 +54,7 @@ def parts_of_series(path: Path, slices: Sequence[Slice]) -> list[Part]:
         if dicom_slice.position_mm is None or not dicom_slice.axes:
             raise DataError(
                 f"'{dicom_slice.path}' does not say where its slice lies (no ImagePositionPatient or "
-                "ImageOrientationPatient), so slices cannot be put in order; export the series anew, or take the file "
+                "ImageOrientationPatient), so slices cannot be put in order; export the series again, or take the file "
                 "out of the folder."
             )
     stacks = _stacks(slices)
@@ -128,7 +128,7 @@ def _require_even(path: Path, slices: Sequence[Slice], along: Array, gaps: Array
         at = int(np.argmax(missing))
         raise DataError(
             f"'{path}' lacks {int(missing.sum())} slices: they are {step:.4g} mm apart, but {gaps[at]:.4g} mm between "
-            f"'{slices[at].path.name}' and '{slices[at + 1].path.name}'; get the missing files, or the series anew."
+            f"'{slices[at].path.name}' and '{slices[at + 1].path.name}'; get the missing files, or the series again."
         )
     raise DataError(
         f"'{path}' has slices at uneven distances, from {gaps.min():.4g} to {gaps.max():.4g} mm, expected the same "

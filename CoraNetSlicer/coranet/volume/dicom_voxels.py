@@ -39,7 +39,7 @@ def read_part(path: Path, part: Part) -> Volume:
     voxels = _frames(part) if is_enhanced else _files(path, part)
     if voxels.shape != grid.size_ijk[::-1]:
         raise DataError(
-            f"'{path}' was decoded to {voxels.shape[::-1]} voxels, expected {grid.size_ijk}; export the series anew."
+            f"'{path}' was decoded to {voxels.shape[::-1]} voxels, expected {grid.size_ijk}; export the series again."
         )
     return Volume(voxels, grid)
 

@@ -97,7 +97,7 @@ def upright_grid(path: Path, grid: Grid) -> Grid:
     if min(grid.spacing_mm) <= 0:
         raise DataError(
             f"'{path}' has a spacing of {by(grid.spacing_mm)} mm, expected more than 0 along each axis; correct its "
-            "header, or export it anew."
+            "header, or export it again."
         )
     axes = edges / lengths
     if np.allclose(lengths, grid.spacing_mm, rtol=SPACING_TOLERANCE):

@@ -52,7 +52,7 @@ def _require_whole_nifti(path: Path) -> None:
         if is_compressed:
             _require_stream(path, 0, 1)
         raise DataError(
-            f"'{path}' cannot be read as an image (it has no NIfTI header); check that the file is whole and open it "
+            f"'{path}' cannot be read as an image (it has no NIfTI header); check that it is complete and open it "
             "in Slicer."
         )
     _require_offset(path, header)
@@ -127,7 +127,9 @@ def _require_there(path: Path, piece: Path) -> None:
     if not piece.is_file():
         raise DataError(f"'{path}' has its voxels in '{piece}', which does not exist; put the file there.")
     if piece.samefile(path):
-        raise DataError(f"'{path}' names itself as the file of its voxels; correct the name, or export the image anew.")
+        raise DataError(
+            f"'{path}' names itself as the file of its voxels; correct the name, or export the image again."
+        )
 
 
 def _require_length(path: Path, size: int, needed: int, is_noted: bool = True) -> None:
@@ -137,7 +139,7 @@ def _require_length(path: Path, size: int, needed: int, is_noted: bool = True) -
             f"{needed}); copy or download the file again."
         )
     if size > needed and is_noted:
-        note(f"'{path}' has {size - needed} bytes more than its header tells of; they are left out.")
+        note(f"'{path}' has {size - needed} bytes more than its header declares; they are left out.")
 
 
 def _require_stream(path: Path, start: int, needed: int, named: int = 0) -> None:
@@ -177,7 +179,7 @@ def _require_stream(path: Path, start: int, needed: int, named: int = 0) -> None
         )
     _require_length(path, size, needed)
     if surplus:
-        note(f"'{path}' has bytes after its compressed data, which are left out.")
+        note(f"'{path}' has bytes after its compressed data; they are left out.")
 
 
 def _require_numbers(path: Path, start: int, needed: int) -> None:

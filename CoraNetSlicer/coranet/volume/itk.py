@@ -81,12 +81,12 @@ def itk_reads(path: Path, files: Sequence[Path] = (), remedy: str = "") -> Itera
         if _NO_RIGHT_ANGLES in reason:
             raise DataError(
                 f"'{path}' has axes that are not quite at right angles (its sform), which neither ITK nor Slicer "
-                "reads; put them right with nibabel (image.set_qform(image.affine), "
-                "image.set_sform(image.get_qform())) and save it anew."
+                "reads; correct them with nibabel (image.set_qform(image.affine), "
+                "image.set_sform(image.get_qform())) and save it again."
             ) from error
         raise DataError(
             f"'{path}' cannot be read as an image ({reason}); "
-            + (remedy or "check that it is one and that it is whole, or export it anew.")
+            + (remedy or "check that it is an image and complete, or export it again.")
         ) from error
     finally:
         _count_readers(-1)

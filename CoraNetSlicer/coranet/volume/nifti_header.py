@@ -95,7 +95,7 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
             return _fields(content, order)
         if len(content) >= 540 and struct.unpack_from(f"{order}i", content)[0] == 540:
             raise DataError(
-                f"'{path}' is of NIfTI's second version, which ITK and Slicer do not read; save it as NIfTI-1 or NRRD."
+                f"'{path}' is a NIfTI-2 file, which ITK and Slicer do not read; save it as NIfTI-1 or NRRD."
             )
     return None
 
@@ -166,7 +166,7 @@ def require_one_meaning(path: Path, header: NiftiHeader) -> None:
         spacing = tuple(_MM_PER_UNIT[unit] * abs(value) for value in header.pixdim)
         if max(spacing) > _LARGEST_SPACING_MM:
             raise DataError(
-                f"'{path}' says that its unit is {_UNIT_NAMES[unit]}, then its voxels are {by(spacing)} mm large; "
+                f"'{path}' gives its unit as {_UNIT_NAMES[unit]}; then its voxels are {by(spacing)} mm large; "
                 "correct the unit (xyzt_units) in its header."
             )
         note(f"'{path}' is in {_UNIT_NAMES[unit]}; its voxels are {by(spacing)} mm large.")
@@ -176,7 +176,7 @@ def require_one_meaning(path: Path, header: NiftiHeader) -> None:
     ):
         raise DataError(
             f"'{path}' scales intensities by {header.slope:g} and adds {header.intercept:g} (scl_slope, scl_inter), "
-            "of which programs make different intensities; set the slope to 1 and the intercept to 0, or what is true."
+            "which programs interpret differently; set the slope to 1 and the intercept to 0, or to the true values."
         )
 
 
@@ -186,7 +186,7 @@ def _require_spacing(path: Path, header: NiftiHeader) -> None:
     if not is_good.all() and not _sform_counts(header):
         raise DataError(
             f"'{path}' has a spacing of {by(header.pixdim)} in its header (pixdim), expected numbers above 0; correct "
-            "it, or export the image anew."
+            "it, or export the image again."
         )
     if not _sform_is_used(header):
         return
@@ -195,7 +195,7 @@ def _require_spacing(path: Path, header: NiftiHeader) -> None:
     if not np.allclose(np.abs(written[is_named]), lengths[is_named], rtol=SPACING_TOLERANCE, atol=0):
         raise DataError(
             f"'{path}' names two spacings: {by(header.pixdim)} (pixdim) and {by(tuple(lengths))} (sform) in its "
-            "header; find out which one is true and correct the other, or export the image anew."
+            "header; find out which one is true and correct the other, or export the image again."
         )
 
 
@@ -204,17 +204,17 @@ def _require_place(path: Path, header: NiftiHeader) -> None:
         if not _qform_is_good(header):
             raise DataError(
                 f"'{path}' does not say where it lies: its sform has a column of zeros or of no numbers; correct its "
-                "header, or export the image anew."
+                "header, or export the image again."
             )
         if not np.isfinite(header.sform).all():
-            raise DataError(f"'{path}' has an sform that is no matrix of numbers; set its sform_code to 0.")
+            raise DataError(f"'{path}' has an sform that is not a matrix of numbers; set its sform_code to 0.")
         note(f"'{path}' has an sform of zeros; its qform counts.")
     if header.qform_code > 0 and not _qform_is_good(header) and not _sform_counts(header):
-        raise DataError(f"'{path}' has a qform that is no rotation; correct its header, or export the image anew.")
+        raise DataError(f"'{path}' has a qform that is not a rotation; correct its header, or export the image again.")
     if header.qform_code <= 0 and header.sform_code <= 0:
         note(
-            f"'{path}' does not say how it lies in the patient (qform_code and sform_code are 0); it is taken to lie "
-            "as Slicer shows it."
+            f"'{path}' does not give its orientation in the patient (qform_code and sform_code are 0); it is taken "
+            "to lie as Slicer shows it."
         )
     if header.qform_code > 0 and _sform_counts(header) and _qform_is_good(header):
         _compare(path, header)
@@ -226,8 +226,8 @@ def _compare(path: Path, header: NiftiHeader) -> None:
     is_mirrored = np.linalg.det(matrix) < 0
     if is_mirrored != (header.qfac < 0):
         raise DataError(
-            f"'{path}' is mirrored in one of its two places (qform, sform) and not in the other, so left and right are "
-            "unclear; correct its header, or export the image anew."
+            f"'{path}' is mirrored in one of its two positions (qform, sform) but not in the other, so left and right "
+            "are unclear; correct its header, or export the image again."
         )
     if not _sform_is_used(header):
         return
@@ -235,7 +235,7 @@ def _compare(path: Path, header: NiftiHeader) -> None:
     axes = matrix / np.linalg.norm(matrix, axis=0)
     shift = np.abs(header.sform[:, 3] - header.quaternion[3:]).max()
     if np.abs(axes - rotation).max() > 1e-2 or shift > np.linalg.norm(matrix, axis=0).min():
-        note(f"'{path}' has two places that differ (qform, sform); the sform counts, as in Slicer.")
+        note(f"'{path}' has two positions that differ (qform, sform); the sform counts, as in Slicer.")
 
 
 def _sform_counts(header: NiftiHeader) -> bool:

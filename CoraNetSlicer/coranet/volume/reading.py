@@ -59,7 +59,7 @@ def read_image(path: str | Path, channel: int | None = None, part: str = "") -> 
             f"{_LARGEST:g}; multiply the image by a factor."
         )
     if np.float32(lowest) == np.float32(highest):
-        note(f"'{path}' has the intensity {lowest:g} in every voxel: there is nothing to be seen; check its export.")
+        note(f"'{path}' has the intensity {lowest:g} in every voxel: it shows nothing; check its export.")
     return Volume(voxels, volume.grid)
 
 
@@ -110,7 +110,7 @@ def _read(path: Path, channel: int | None = None, part: str = "") -> Volume:
     grid = upright_grid(path, nifti_grid(path, header, grid) if header is not None else grid)
     voxels: npt.NDArray[Any] = sitk.GetArrayFromImage(image)
     if np.iscomplexobj(voxels):
-        raise DataError(f"'{path}' has complex numbers as voxels; save their magnitude as an image of its own.")
+        raise DataError(f"'{path}' has complex voxels; save their magnitude as a separate image.")
     return Volume(voxels, grid)
 
 
@@ -131,7 +131,7 @@ def _existing(path: str | Path) -> Path:
     if not path.is_dir() and not ending_of(path.name) and not is_dicom_file(path):
         # ITK reads more, and makes up a spacing for pictures that have none.
         raise DataError(
-            f"'{path}' cannot be read as an image: it is no DICOM file, and its name ends with none of "
+            f"'{path}' cannot be read as an image: it is not a DICOM file, and its name ends with none of "
             f"{', '.join(IMAGE_ENDINGS)}; save it as NRRD (in Slicer: Save)."
         )
     return path
@@ -141,7 +141,7 @@ def _require_3d(path: str | Path, size: tuple[int, ...], components: int, channe
     if len(size) > 3:
         raise DataError(
             f"'{path}' has {len(size)} dimensions ({by(size)}), expected 3; "
-            "save one of its frames as a volume of its own, or name its volumes in 'channels'."
+            "save one of its frames as a separate volume, or name its volumes in 'channels'."
         )
     if len(size) != 3 or min(size) < 2:
         raise DataError(

@@ -41,7 +41,7 @@ def in_millimetres(path: Path, grid: Grid) -> Grid:
     if spacing is not None and sum(math.isfinite(length) and length != 0 for length in spacing) < _DIMENSIONS:
         raise DataError(
             f"'{path}' does not say how large its voxels are: its header has no spacing, or one that is 0 or no "
-            "number; write it into the header, or export the image anew."
+            "number; write it into the header, or export the image again."
         )
     known = {_MM_PER_UNIT[unit.strip().lower()] for unit in units if unit.strip().lower() in _MM_PER_UNIT}
     if len(known) > 1:
@@ -68,7 +68,7 @@ def _described(path: Path) -> tuple[list[float] | None, list[str]]:
         placing = " ".join(meta.fields.get(name, "") for name in _PLACING)
         if not all(map(math.isfinite, _numbers(placing))):
             raise DataError(
-                f"'{path}' has a matrix or an offset that is no number; save it anew with the right header."
+                f"'{path}' has a matrix or an offset that is not a number; save it again with the right header."
             )
         unit = meta.fields.get("distanceunits", "")
         spacing = meta.fields.get("elementspacing", meta.fields.get("elementsize", ""))

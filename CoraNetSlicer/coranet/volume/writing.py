@@ -56,5 +56,5 @@ def on_grid(volume: Volume, grid: Grid) -> Volume:
     covered.SetInterpolator(sitk.sitkNearestNeighbor)
     ones = image_of(np.ones(volume.voxels.shape, np.uint8), volume.grid)
     if not sitk.GetArrayFromImage(covered.Execute(ones)).any():
-        raise DataError("it lies elsewhere in the world, beside the first image; register both, or export them anew.")
+        raise DataError("it does not overlap the first image; register both, or export them again.")
     return Volume(sitk.GetArrayFromImage(resampler.Execute(image)), grid)

@@ -192,8 +192,8 @@ class TestDecidingWithKeys:
     ):
         window.press("1")
         context.scene.RemoveNode(loaded.volume)
-        process_events(until=lambda: presenter.review is None and "not in the scene any more" in presenter.reason)
-        assert "the volume of" in ui.reviewTitleLabel.text and "load the result anew" in ui.reviewTitleLabel.text
+        process_events(until=lambda: presenter.review is None and "no longer in the scene" in presenter.reason)
+        assert "the volume of" in ui.reviewTitleLabel.text and "load the result again" in ui.reviewTitleLabel.text
         assert greyed(ui.radicalRegionButton) == presenter.reason
 
     def test_closing_the_scene_complains_of_nothing(self, context, loaded, presenter, ui, window, process_events):

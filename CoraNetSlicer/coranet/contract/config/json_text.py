@@ -45,7 +45,7 @@ def decoded(content: bytes) -> str:
         JsonError: it is none; with the line.
     """
     if not content.strip(b" \t\r\n\0"):
-        raise JsonError("it is empty; write it anew")
+        raise JsonError("it is empty; write it again")
     encoding = _encoding(content)
     try:
         return content.decode(encoding)
@@ -102,7 +102,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(word: str) -> Any:
-    raise JsonError(f"it has {word}, which is no number in JSON; write a number or null")
+    raise JsonError(f"it has {word}, which is not a number in JSON; write a number or null")
 
 
 def _finite(digits: str) -> float:
@@ -134,9 +134,9 @@ def _of_one_letter(rest: str, message: str) -> str:
     if "escape" in message:
         return "a backslash is written twice in JSON, and a slash works everywhere; write '/' in paths"
     if message.startswith("Invalid control character"):
-        return "a text goes on over the end of its line; close its quotation mark"
+        return "a text continues past the end of its line; close its quotation mark"
     if rest[:1] == "'" or (rest and rest[0] in _TYPOGRAPHIC):
-        return 'texts stand between straight double quotation marks ("...") in JSON; replace the others'
+        return 'JSON texts need straight double quotation marks ("..."); replace the others'
     word = next((word for word in _WORDS if rest.startswith(word)), "")
     return f"JSON writes {_WORDS[word]} for {word}; replace it" if word else ""
 
@@ -151,5 +151,5 @@ def _of_the_place(rest: str, message: str) -> str:
     if message.startswith("Expecting ':'"):
         return "a colon is missing between a name and its value; add it"
     if message.startswith("Expecting property name"):
-        return 'names stand between double quotation marks ("...") in JSON; add them'
-    return f"'{rest[:1]}' cannot stand there; correct it"
+        return 'JSON names need double quotation marks ("..."); add them'
+    return f"'{rest[:1]}' is not allowed there; correct it"

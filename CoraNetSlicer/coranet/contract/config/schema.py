@@ -76,7 +76,7 @@ class DataConfig(Section):
     )  # fmt: skip
     patch_voxels: Optional[int] = setting(
         None, "Most voxels of an automatically chosen patch; null: as many as the free memory allows, up to 884736. "
-        "Fewer are taken where the memory does not suffice.", unit="voxels", paper="884736", range=(512, 16_777_216),
+        "Fewer are taken if memory is short.", unit="voxels", paper="884736", range=(512, 16_777_216),
     )  # fmt: skip
     coarse_stage: str = setting(
         "auto", "Whether a small network first finds the structures in the whole scan at coarse spacing, so that the "
@@ -99,12 +99,12 @@ class DataConfig(Section):
         "fewer than 20.", unit="cases", range=(0, 1000),
     )  # fmt: skip
     unusable_unlabeled: str = setting(
-        "leave_out", "What is done where an unlabeled case cannot be used (missing, damaged, a single slice): "
+        "leave_out", "What to do with an unlabeled case that cannot be used (missing, damaged, a single slice): "
         "'leave_out' names it and trains without it, 'refuse' stops. Labeled cases must all be usable.",
         choices=("leave_out", "refuse"),
     )  # fmt: skip
     cache_folder: str = setting(
-        "", "Folder for prepared scans that several jobs share and nobody removes; empty: in the job, "
+        "", "Folder for prepared scans that several jobs share and that is never removed; empty: in the job, "
         "removed at its end.",
     )  # fmt: skip
 
@@ -151,11 +151,11 @@ class TrainingConfig(Section):
         paper="CoraNet", choices=METHODS,
     )  # fmt: skip
     initial_model: str = setting(
-        "", "Folder of a model, or of the training job that made it, from which to go on: its network, patch size, "
+        "", "Folder of a model, or of the training job that made it, to continue from: its network, patch size, "
         "preprocessing, labels and weights are taken, and settings of these are refused; empty: from the start.",
     )  # fmt: skip
     labeled_batch_size: Optional[int] = setting(
-        None, "Labeled patches a step; null: 2 volumes or 8 slices, fewer where the memory does not suffice.",
+        None, "Labeled patches a step; null: 2 volumes or 8 slices, fewer if memory is short.",
         unit="patches", paper="4", range=(1, 256),
     )  # fmt: skip
     unlabeled_batch_size: Optional[int] = setting(
@@ -208,7 +208,7 @@ class TrainingConfig(Section):
     )
     ramp_up_share: float = setting(
         0.2, "Share of the self-training steps over which the unlabeled losses grow to their full weight; they have it "
-        "at once where training goes on from initial_model.",
+        "at once where training continues from initial_model.",
         paper="40 of 200 epochs", range=(0, 1),
     )  # fmt: skip
     teacher_decay: float = setting(
@@ -277,7 +277,7 @@ class TrainingConfig(Section):
     )  # fmt: skip
     quality_reference: str = setting(
         "on", "Whether the model keeps what the scans of its training are like, so that its results say whether they "
-        "are good, and scans of another kind are warned of.", choices=("on", "off"),
+        "are good, and a warning follows for other scans.", choices=("on", "off"),
     )  # fmt: skip
     snapshot_case: str = setting("", "Name of the case of which snapshots are kept; empty: the first unlabeled one.")
     log_interval: int = setting(10, "Steps between reported losses.", unit="steps", range=(1, 1_000_000))
@@ -334,7 +334,7 @@ class MachineConfig(Section):
     """What it runs on."""
 
     device: str = setting(
-        "auto", "Where to compute; 'auto' takes the best that is there.", choices=("auto", "cuda", "mps", "cpu")
+        "auto", "Where to compute; 'auto' takes the best available.", choices=("auto", "cuda", "mps", "cpu")
     )
     devices: int = setting(
         1, "Graphics cards (on a processor: processes) that share the work; 0: all graphics cards.", range=(0, 1024)
@@ -401,7 +401,7 @@ class TrainConfig(Section):
         """
         steps = [name for name in _STEPS if name in overrides]
         if steps and overrides.get("time"):
-            raise ConfigError(f"'time' and '{steps[0]}' both say how long the training takes; leave one of them out.")
+            raise ConfigError(f"'time' and '{steps[0]}' both set how long the training takes; leave one of them out.")
         return super().with_overrides({**overrides, "time": ""} if steps else overrides)
 
 

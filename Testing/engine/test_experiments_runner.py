@@ -126,7 +126,7 @@ def test_ctrl_c_asks_all_to_stop_and_waits_for_them(tasks):
         if len(waited) == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(JobCancelled, match="goes on"):
+    with pytest.raises(JobCancelled, match="same command again"):
         run_tasks(tasks, 2, context_of(player, lines, wait))
     assert len(player.started) == 2 and player.running == 0
     assert all(task.job.cancel_requested() for task in tasks[:2])

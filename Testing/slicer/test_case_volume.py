@@ -286,7 +286,7 @@ class TestAnotherScanInItsPlace:
         job = patient(tmp_path, "P1", 1)
         write_image(scan(2), tmp_path / "P2.nrrd")
         job.write_datalist(Datalist((Case("T1", Role.INPUT, str(tmp_path / "P2.nrrd")),)))
-        with pytest.raises(DataError, match=r"P2\.nrrd' is another scan now"):
+        with pytest.raises(DataError, match=r"P2\.nrrd' is no longer the scan"):
             load(logic, job)
 
     def test_the_folder_of_a_result_under_the_name_of_another_case(self, context, logic, tmp_path):
@@ -299,7 +299,7 @@ class TestAnotherScanInItsPlace:
         np.testing.assert_array_equal(array_of(copied.volume), scan(1))
         context.scene.Clear(0)
         job.write_datalist(Datalist((Case("T2", Role.INPUT, str(tmp_path / "T2.nrrd")),)))
-        with pytest.raises(DataError, match=r"T2\.nrrd' is another scan now"):
+        with pytest.raises(DataError, match=r"T2\.nrrd' is no longer the scan"):
             logic.loadResults(job.folder, show=False)
 
 

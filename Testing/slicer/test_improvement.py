@@ -144,7 +144,7 @@ class TestFindingTheTraining:
     def test_a_model_that_was_copied_has_none(self, a_training, tmp_path):
         shutil.copytree(a_training.model_folder, tmp_path / "copied" / "model")
         assert find_training(tmp_path / "copied" / "model") is None
-        with pytest.raises(ModelError, match=r"is not there any more.* give them: improve\(model, cases, labeled="):
+        with pytest.raises(ModelError, match=r"no longer exists.* give them: improve\(model, cases, labeled="):
             require_training(tmp_path / "copied" / "model")
 
     def test_a_segmentation_is_none(self, a_segmented_job):

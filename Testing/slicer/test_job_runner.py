@@ -157,7 +157,7 @@ def test_a_killed_process_reads_as_crashed_and_can_be_resumed(job):
 def test_a_running_job_is_not_started_twice(job):
     process = starting_runner(FAKE_STEPS="10000").start(job)
     wait_until(lambda: job.read_process() is not None)
-    with pytest.raises(JobError, match="being worked on already"):
+    with pytest.raises(JobError, match="is already running"):
         starting_runner().start(job)
     process.request_stop()
     wait_until(lambda: process.poll().is_over)

@@ -379,5 +379,5 @@ class TestFiles:
     def test_without_a_volume_there_is_no_review(self, context, its_files, a_result):
         from dataclasses import replace
 
-        with pytest.raises(DataError, match="is not in the scene"):
+        with pytest.raises(DataError, match="is no longer in the scene"):
             open_review(context, replace(a_result, volume=None), its_files)

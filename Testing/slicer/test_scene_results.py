@@ -288,7 +288,7 @@ class TestErrors:
 
     def test_another_grid_is_refused_with_both_grids_in_words(self, context, a_job, its_volume):
         write_image(synthetic_heads()["conservative"], a_job.prediction(CASE_ID).conservative, spacing=(0.9, 0.7, 2.4))
-        self.load_and_expect(context, a_job, its_volume, "another grid .* 2.5 mm .* got .* 2.4 mm")
+        self.load_and_expect(context, a_job, its_volume, "different grid .* 2.5 mm .* got .* 2.4 mm")
 
     def test_a_value_without_a_label_is_refused(self, context, a_job, its_volume):
         label = synthetic_heads()["segmentation"]

@@ -90,7 +90,7 @@ def test_a_spacing_within_the_matrix_is_put_right_and_told(tmp_path, matrix, spa
         (lambda p: meta(p / "a.mha", "1 0 0 0 1 0 0 0 0"), "spacing|cannot be read|sheared"),
         (lambda p: meta(p / "a.mha", "1 0 0 0 1 0 0 0 1", "1 0 2"), "spacing|cannot be read"),
         (lambda p: meta(p / "a.mha", "1 0 0 0 1 0 0 0 1", "1 nan 2"), "spacing|cannot be read|where its voxels lie"),
-        (lambda p: meta(p / "a.mha", "nan 0 0 0 1 0 0 0 1"), "is no number|cannot be read"),
+        (lambda p: meta(p / "a.mha", "nan 0 0 0 1 0 0 0 1"), "is not a number|cannot be read"),
     ],
 )
 def test_a_grid_that_is_none_is_refused(tmp_path, make, message):

@@ -53,8 +53,8 @@ def views_of(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> V
         ModelError: the model does not know mirrored or rotated scans.
     """
     setting = "off" if config.compare_uncertainties else config.inference.rotated_views
-    left, posterior, superior = package.preprocessing.spacing_mm
-    views = Views.rotated(setting, package.architecture, (superior, posterior, left), card.rotation_degrees)
+    spacing_dhw = package.preprocessing.spacing_mm[::-1]
+    views = Views.rotated(setting, package.architecture, spacing_dhw, card.rotation_degrees)
     if setting == "on" and not views.degrees:
         raise ModelError(
             f"the model '{package.folder}' was trained without rotated patches, or does not say by how much, so "

@@ -22,7 +22,7 @@ from coranet.contract.dataset_folders import value_names
 from coranet.contract.errors import CoraNetError, DataError, PackageError
 from coranet.contract.image_files import ending_of, is_dicom_file
 from coranet.contract.image_headers import is_implausible
-from coranet.contract.label_maps import LEAST_BACKGROUND, MOST_VALUES
+from coranet.contract.label_maps import are_of_label_map
 from coranet.contract.placement import Placement
 from coranet.contract.segment_names import FileSegment
 from coranet.contract.segment_names import segments_of as segments_of_file
@@ -143,9 +143,8 @@ class NodeFacts:
 def looks_like_labels(voxels: np.ndarray) -> bool:
     """Whether a sample of the voxels of a volume has few values, whole numbers, and most are background."""
     values, counts = np.unique(voxels, return_counts=True)
-    if not 1 < len(values) <= MOST_VALUES or values[0] != 0 or not (values == np.rint(values)).all():
-        return False
-    return bool(counts[0] >= LEAST_BACKGROUND * voxels.size)
+    are_whole = bool((values == np.rint(values)).all())
+    return are_whole and are_of_label_map(values.tolist(), int(counts[0]), voxels.size)
 
 
 def _volume_facts(node: Any) -> VolumeFacts:

@@ -11,7 +11,7 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -22,9 +22,9 @@ _BYTES_READ, _BYTES_AT_ONCE = 64_000_000, 262_144
 _BYTES_LOOKED_AT = 1_000_000
 _LONGEST_HEADER = 65536
 # A scan has more grey values; an atlas may have as many structures, but then it is named, or described as one.
-MOST_VALUES = 40
+_MOST_VALUES = 40
 # Of a label map most is background.
-LEAST_BACKGROUND = 0.2
+_LEAST_BACKGROUND = 0.2
 _NIFTI_LABELS = 1002
 # Type codes of the module array, by what the formats call them.
 _NRRD_TYPES = {
@@ -99,6 +99,18 @@ def values_in(path: Union[str, Path]) -> Optional[tuple[int, ...]]:
     except _UNREADABLE:
         return None
     return tuple(sorted(int(value) for value in values if value))
+
+
+def are_of_label_map(values: Collection[float], background: int, count: int) -> bool:
+    """Whether values are those of a label map: few of them, none below 0, and mostly 0.
+
+    Args:
+        values: different ones.
+        background: voxels with the value 0.
+        count: of all voxels.
+    """
+    is_few = 1 < len(values) <= _MOST_VALUES
+    return is_few and min(values) >= 0 and 0 in values and background >= _LEAST_BACKGROUND * count
 
 
 def _opened(path: Union[str, Path]) -> _File:
@@ -200,10 +212,9 @@ def _are_labels(voxels: _Voxels) -> bool:
         if values.count(values[0] if values else 0) < len(values):
             different.update(values)
             looked_at += len(piece)
-        if len(different) > MOST_VALUES or looked_at > _BYTES_LOOKED_AT or read > _BYTES_READ:
+        if len(different) > _MOST_VALUES or looked_at > _BYTES_LOOKED_AT or read > _BYTES_READ:
             break
-    is_labels = 1 < len(different) <= MOST_VALUES and min(different) >= 0 and 0 in different
-    return is_labels and background >= LEAST_BACKGROUND * counted
+    return are_of_label_map(different, background, counted)
 
 
 def _values(voxels: _Voxels, content: bytes) -> tuple[array[int], bytes]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..contract import Case
 from ..contract.errors import DataError
-from ..contract.label_maps import LEAST_BACKGROUND, MOST_VALUES
+from ..contract.label_maps import are_of_label_map
 from ..volume import Grid, Volume, on_grid, read_grid, read_image
 from ..volume.grid import by
 from .axes import is_reordered, on_axes_of
@@ -133,9 +133,7 @@ def of_another_unit(case: Case, grid: Grid, spacing_mm: Sequence[float]) -> list
 def _is_label_map(voxels: Array) -> bool:
     """Whether some voxels that lie everywhere in a scan are those of a label map (`contract.label_maps`)."""
     values, counts = np.unique(voxels.ravel()[:: max(1, voxels.size // _SOME_VOXELS) | 1], return_counts=True)
-    if not 1 < len(values) <= MOST_VALUES or values[0] != 0 or (values % 1).any():
-        return False
-    return bool(counts[0] >= LEAST_BACKGROUND * counts.sum())
+    return not (values % 1).any() and are_of_label_map(values.tolist(), int(counts[0]), int(counts.sum()))
 
 
 def _places(images: Sequence[str]) -> list[tuple[str, int | None]]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from ..data.spatial import ARRAY_AXIS
 from ..networks import Architecture, MirrorMean, RotationMean
 
-# Array axis of each canonical axis; prepared arrays are (S, P, L).
-_AXES = ("S", "P", "L")
 # Further than this, views of a network that learned from rotations by 90 degrees get worse.
 _MOST_DEGREES = 30.0
 # A 3D network on more voxels than these takes minutes on a processor as it is.
@@ -48,7 +47,8 @@ class Views:
             learned: by canonical axis ("S") the degrees by which patches of its training were rotated about it.
         """
         axis = architecture.slice_axis or 0
-        degrees = 0.0 if setting == "off" else min(_MOST_DEGREES, learned.get(_AXES[axis], 0.0))
+        by_axis = {ARRAY_AXIS[name]: degrees for name, degrees in learned.items()}
+        degrees = 0.0 if setting == "off" else min(_MOST_DEGREES, by_axis.get(axis, 0.0))
         # Networks of slices are quick.
         most = _MOST_VOXELS if setting == "auto" and architecture.slice_axis is None else None
         return Views(axis, degrees, most, spacing_dhw)

@@ -37,16 +37,18 @@ class RotationMean(nn.Module):
 
     def forward(self, images: Tensor) -> HeadLogits:
         """(B, C, D, H, W) -> mean logits of the three heads, float32."""
-        total = [head.float() for head in self.network(images)]
-        weight: Tensor | float = 1.0
+        total, weight = self._logits(images), torch.ones(1, device=images.device)
         # One view at a time: three at once would need three times the memory of a window.
         for degrees in (self._degrees, -self._degrees):
-            view: HeadLogits = self.network(self._rotated(images, degrees)[0].to(images.dtype))
-            rotated_back = [self._rotated(head, -degrees) for head in view]
-            is_inside = rotated_back[0][1]
-            total = [head + back * is_inside for head, (back, _) in zip(total, rotated_back, strict=True)]
+            view = self._logits(self._rotated(images, degrees)[0].to(images.dtype))
+            back, is_inside = self._rotated(view, -degrees)
+            total = total + back * is_inside
             weight = weight + is_inside
-        return HeadLogits(*(head / weight for head in total))
+        return HeadLogits(*(total / weight).chunk(3, 1))
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """Of the three heads one after the other, (B, 3 K, D, H, W), float32."""
+        return torch.cat(list(self.network(images)), 1).float()
 
     def _rotated(self, volumes: Tensor, degrees: float) -> tuple[Tensor, Tensor]:
         """Rotate slices about their middle.

@@ -36,7 +36,7 @@ _SPECK = 0.1
 # The radical head finds more than there is. Where all of it is less than this share of what the smallest labeled case
 # has, it is something else: 0.34 and 0.52 in the two of ten scans of sunnybrook where it was, 1.5 in the others.
 _PLAUSIBLE = 0.6
-# The dial of the radical head, chosen on the development parts of acdc and sunnybrook (docs/explanation/benchmarks.md).
+# The dial of the radical head, chosen on the development parts of acdc and sunnybrook (docs/explanation/trials.md).
 _CAUTION = 1.0
 # Cost of the coarse stage against that of the fine one, and how many steps it has at least and at most.
 COARSE_SHARE, _FEWEST_STEPS, _MOST_STEPS = 0.05, 150, 2000

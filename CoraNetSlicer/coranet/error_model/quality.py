@@ -239,7 +239,7 @@ class QualityModel:
 
     def _calibrated(self, number: int, expected: float) -> float:
         """The Dice of a class, from what the error model expects, by the median difference of the known cases."""
-        # A line through few cases estimated worse than what it was to correct (docs/explanation/benchmarks.md).
+        # A line through few cases estimated worse than what it was to correct (docs/explanation/trials.md).
         pairs = [(case.expected_dice[number], case.dice[number]) for case in self.cases if case.dice]
         differences = [true - expected_dice for expected_dice, true in pairs if true is not None]
         return float(np.clip(expected + np.median(differences), 0.0, 1.0)) if differences else expected

@@ -75,7 +75,7 @@ def expected_effect_ml(region: Region) -> float:
     """What regions are ranked by: the volume in mL times the fourth power of its mean uncertainty.
 
     The power is read as the chance that a decision changes a voxel, so this is the volume that a decision is expected
-    to change. A simulated reviewer chose it (docs/explanation/benchmarks.md, "Review"): the first power asks for the
+    to change. A simulated reviewer chose it (docs/explanation/trials.md): the first power asks for the
     most certain of the large regions too early, and promises two to three times as much change as there is.
     """
     return region.volume_ml * region.mean_uncertainty**4

@@ -97,7 +97,9 @@ def planned(config: TrainConfig, datalist: Datalist) -> Iterator[str]:
         count, has_unlabeled = len(used.with_role(*USED_ROLES)), bool(used.with_role(Role.UNLABELED))
         amounts = TrainingAmounts.of(config, count, pace.validation_cases, has_unlabeled)
         yield training_time_text(pace, amounts)
-    intervals = f"validation every {steps.validation_interval} steps, a checkpoint every {steps.checkpoint_interval}"
+    intervals = f"a checkpoint every {steps.checkpoint_interval} steps"
+    if used.with_role(Role.VALIDATION):
+        intervals += f", validation every {steps.validation_interval}"
     yield f"{plan.architecture.base_filters} filters; {intervals}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,20 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing_behind(a_phantom_set, tmp_
 def test_a_dry_run_of_steps_says_that_they_are_set(a_phantom_set, capsys):
     args = ("--set", "training.pretraining_steps=5", "--set", "training.self_training_steps=7")
     assert call("train", a_phantom_set, "--dry-run", *args, "--set", "machine.device=cpu") == 0
-    assert "12 steps, as they are set (5 on labeled cases)." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "12 steps, as they are set (5 on labeled cases)." in printed and "a checkpoint every" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_dry_run_tells_of_validation_where_there_is_some(a_phantom_set, tmp_path, capsys, count):
+    content = json.loads(Path(a_phantom_set).read_text(encoding="utf-8"))
+    content["training"] += content.pop("validation", [])
+    path = Path(a_phantom_set).with_name("no validation.json")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    args = ("--set", "training.pretraining_steps=5", "--set", f"data.validation_cases={count}")
+    assert call("train", path, "--dry-run", *args, "--set", "machine.device=cpu") == 0
+    assert ("validation every" in capsys.readouterr().out) is bool(count)
 
 
 def test_a_time_that_is_none_is_one_sentence(a_phantom_set, tmp_path, capsys):

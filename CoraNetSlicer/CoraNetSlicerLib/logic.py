@@ -176,7 +176,7 @@ class CoraNetLogic(ReviewConsole):
         Raises:
             JobError: the folder holds no job of this version.
         """
-        return self.watch(self.runner.attach(job_of(folder)))
+        return self.watch(JobProcess(job_of(folder)))
 
     def jobs(self, folder: Union[None, str, Path] = None) -> list[Path]:
         """Folders of all jobs in `folder` (None: `jobsFolder`), by name; `attach` takes them."""

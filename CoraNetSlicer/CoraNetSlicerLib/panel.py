@@ -23,6 +23,7 @@ from .environment.environment import Environment
 from .environment.presenter import EnvironmentPresenter
 from .environment.section import EnvironmentSection
 from .jobs.handle import JobHandle
+from .jobs.job_presenter import JobPresenter
 from .jobs.presenter import JobsPresenter
 from .jobs.section import JobsSection
 from .logic import CoraNetLogic
@@ -43,13 +44,7 @@ class Panel:
     """Everything between the form and the logic."""
 
     def __init__(self, ui: Any, logic: CoraNetLogic, application: Host) -> None:
-        """Build presenters and sections, connect them, and show the state that the scene has.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            logic: does the work.
-            application: the running application.
-        """
+        """Build presenters and sections, connect them, and show the state that the scene has."""
         self.parameters = Parameters(logic.context.scene)
         self.environment = EnvironmentPresenter(Environment.of(application), application)
         self.cases = CasesPresenter(logic.context, self.parameters, application)
@@ -161,7 +156,11 @@ class Panel:
         watch = self.activities.watch
         self.activities.show(_state_of(environment))
         return [
-            watch(training.changed, partial(_running_training, training), lambda: training.error or training.status),
+            watch(
+                training.changed,
+                partial(_running_job, _("Training"), training),
+                lambda: training.error or training.status,
+            ),
             watch(training.estimate.changed, partial(_running_estimate, training.estimate), lambda: ""),
             watch(
                 segmentation.changed,
@@ -209,12 +208,12 @@ class Panel:
             self.segmentation.models.refresh()
 
 
-def _running_training(training: TrainingPresenter) -> Optional[Activity]:
-    if not training.is_active:
+def _running_job(name: str, page: JobPresenter) -> Optional[Activity]:
+    if not page.is_active:
         return None
-    seconds, folder = (training.handle.secondsLeft, training.handle.folder) if training.handle else (None, None)
-    reason = training.reason_not_stoppable
-    return Activity(_("Training"), training.progress, seconds, training.stop, reason, folder)
+    # Nothing is left while the last files are written.
+    seconds, folder = (page.handle.secondsLeft or None, page.handle.folder) if page.handle else (None, None)
+    return Activity(name, page.progress, seconds, page.stop, page.reason_not_stoppable, folder)
 
 
 def _running_estimate(estimate: TimeEstimate) -> Optional[Activity]:
@@ -222,13 +221,10 @@ def _running_estimate(estimate: TimeEstimate) -> Optional[Activity]:
 
 
 def _running_segmentation(segmentation: SegmentationPresenter) -> Optional[Activity]:
-    if not segmentation.is_running:
-        reason = _("A result is being loaded. This takes some seconds.")
-        return Activity(_("Loading"), None, None, lambda: None, reason) if segmentation.is_loading else None
-    handle, reason = segmentation.handle, segmentation.reason_not_cancellable
-    # Nothing is left while the last files are written.
-    seconds, folder = (handle.secondsLeft or None, handle.folder) if handle else (None, None)
-    return Activity(_("Segmenting"), segmentation.progress, seconds, segmentation.cancel, reason, folder)
+    if segmentation.is_active or not segmentation.is_loading:
+        return _running_job(_("Segmenting"), segmentation)
+    reason = _("A result is being loaded. This takes some seconds.")
+    return Activity(_("Loading"), None, None, lambda: None, reason)
 
 
 def _state_of(environment: EnvironmentPresenter) -> str:

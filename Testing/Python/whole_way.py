@@ -160,7 +160,7 @@ class WholeWay:
         yield Until(lambda: self.ui.resultCombo.count >= 1, "the first result in view")
         self.journal.step.notes.append(self.effort())
         self.picture("first-result")
-        yield Until(lambda: not self.panel.segmentation.is_running, "the end of the segmentation")
+        yield Until(lambda: not self.panel.segmentation.is_active, "the end of the segmentation")
         yield 2.0
         self.picture("segmented")
 

@@ -43,7 +43,6 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from CoraNetSlicerLib import panel
 from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.core.context import SceneContext
-from CoraNetSlicerLib.environment.installation import likely_cause
 from CoraNetSlicerLib.environment.presenter import EnvironmentPresenter
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel import Panel
@@ -153,17 +152,16 @@ class Stage:
     def install(self, output: str) -> None:
         """Click the first button that fixes; nothing is installed, but `output` is what it prints."""
         installation = ScriptedInstallation()
-        installation.output = output
+        installation.printed = output
         packages = self.panel.environment._packages
         packages._start = installation
         self.panel.environment.fix(self.panel.environment.findings[0].fixes[0].code)
-        self.settle(lambda: packages.log == output)
+        self.settle(lambda: bool(packages.log))
 
     def install_fails(self, last: str) -> None:
         """Let the installation that is under way end with an error."""
         running = self.panel.environment._packages._running
-        running.output += f"\n{last}"
-        running.why_failed = lambda: likely_cause(running.output, 1)
+        running.printed += f"\n{last}"
         running.code = 1
         self.settle(lambda: not self.panel.environment.is_installing)
         self.settle(lambda: not self.panel.environment.is_checking)

@@ -119,7 +119,7 @@ def an_installation(presenter, rows, installation, process_events, tmp_path) -> 
 def test_a_finding_is_fixed_by_its_button(an_installation, presenter, ui, rows, probe, process_events):
     assert greyed(ui.interpreterCombo) == greyed(ui.checkEnvironmentButton) == presenter.reason_not_changeable
     assert rows() == []
-    an_installation.output = "Resolved 24 packages\nDownloading torch (2.4GiB)"
+    an_installation.printed = "Resolved 24 packages\nDownloading torch (2.4GiB)"
     process_events(until=lambda: "2.4GiB" in ui.installLogText.toPlainText())
     an_installation.code, probe.answers[:] = 0, [healthy()]
     process_events(until=lambda: presenter.reason_not_ready == "")

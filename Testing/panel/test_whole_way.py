@@ -140,7 +140,7 @@ def segment(window, context, process_events) -> None:
     process_events(until=lambda: not greyed(ui.segmentButton))
     click(ui.segmentButton)
     process_events(until=lambda: window.panel.overlays.current is not None, timeout=LONG_S)
-    process_events(until=lambda: not window.panel.segmentation.is_running, timeout=LONG_S)
+    process_events(until=lambda: not window.panel.segmentation.is_active, timeout=LONG_S)
     assert cells(ui.segmentCasesTable)[0][1].startswith("done")
 
 

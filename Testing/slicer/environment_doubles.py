@@ -116,31 +116,26 @@ class ScriptedProbe:
 
 
 class ScriptedInstallation:
-    """Installs nothing; `output` and `code` are its output and its end."""
-
-    can_stop = True
+    """Installs nothing; `printed` and `code` are its output and its end."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.interpreters: list[Any] = []
-        self.output = "$ uv pip install\n"
+        self.printed = "$ uv pip install\n"
         self.code: Optional[int] = None
         self.stopped = 0
 
-    def __call__(self, interpreter: Any, request: Any, log: Path) -> Any:
+    def __call__(self, interpreter: Any, args: Any, log: Path) -> Any:
         self.interpreters.append(interpreter)
-        self.requests.append(request)
+        self.requests.append(args[1:])
         self.code = None
         return self
 
-    def poll(self) -> Optional[int]:
+    def exit_code(self) -> Optional[int]:
         return self.code
 
-    def log(self) -> str:
-        return self.output
-
-    def why_failed(self) -> str:
-        return f"it failed with {self.code}"
+    def output(self) -> str:
+        return self.printed
 
     def stop(self) -> None:
         self.stopped += 1

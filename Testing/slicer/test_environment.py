@@ -18,8 +18,7 @@ from coranet.contract.errors import ConfigError, JobError, StorageError
 from CoraNetSlicerLib.environment import installation, interpreter
 from CoraNetSlicerLib.environment.environment import Environment, InterpreterKind
 from CoraNetSlicerLib.environment.installation import (
-    Installation,
-    InstallRequest,
+    PackageInstallation,
     SlicerInstallation,
     characters_too_many,
     likely_cause,
@@ -253,32 +252,31 @@ def test_a_log_that_cannot_be_written_is_said(slicers, tmp_path):
 # -- installing
 
 
-@pytest.mark.parametrize(
-    ("request_", "args"),
-    [
-        (InstallRequest(environment="/own"), ["install", "--environment=/own"]),
-        (InstallRequest(environment="/own", anew=True), ["install", "--environment=/own", "--anew"]),
-        (InstallRequest(("monai",), python="/p"), ["install", "monai", "--python=/p"]),
-        (InstallRequest(environment="/own", wheels="/w"), ["install", "--environment=/own", "--wheels=/w"]),
-    ],
-)
-def test_what_is_asked_of_the_engine(request_, args):
-    assert request_.args() == args
+@pytest.fixture
+def install(environment, application, tmp_path):
+    """Installs all packages with an engine that runs some lines of Python."""
+
+    def run(text: str) -> PackageInstallation:
+        script = a_script(tmp_path, text)
+        packages = PackageInstallation(
+            environment, application, lambda python, args, log: BackgroundProcess(python, [str(script), *args[1:]], log)
+        )
+        packages.begin((), None, anew=False)
+        wait(lambda: None if packages.poll() or packages.is_running else True)
+        return packages
+
+    return run
 
 
-def test_an_installation_is_watched_through_its_log(slicers, tmp_path):
-    script = a_script(tmp_path, "import sys; print('Downloading größer', sys.argv[1:])")
-    installation = Installation.by_engine(slicers, InstallRequest(("monai",)), tmp_path / "log", engine=script)
-    assert wait(installation.poll) == 0
-    assert installation.log() == "Downloading größer ['install', 'monai']"
+def test_an_installation_is_watched_through_its_log(install, environment):
+    packages = install("import sys; print('Downloading größer', sys.argv[1:])")
+    assert packages.problem == ""
+    assert packages.log == f"Downloading größer ['install', '--environment={environment.folder}']"
 
 
-def test_an_installation_that_fails_names_the_cause(slicers, tmp_path):
-    script = a_script(tmp_path, "import sys; sys.exit('error: No space left on device (os error 28)')")
-    installation = Installation.by_engine(slicers, InstallRequest(("monai",)), tmp_path / "log", engine=script)
-    assert wait(installation.poll) == 1
-    assert installation.why_failed().startswith("The disk is full; free some space")
-    assert "os error 28" in installation.why_failed()
+def test_an_installation_that_fails_names_the_cause(install):
+    packages = install("import sys; sys.exit('error: No space left on device (os error 28)')")
+    assert packages.problem.startswith("The disk is full; free some space") and "os error 28" in packages.problem
 
 
 def test_packages_of_slicer_stay_as_they_are():
@@ -295,12 +293,12 @@ def test_slicers_installer_is_asked_and_listened_to(tmp_path):
         requests.update(options, args=args)
 
     installation = SlicerInstallation(pip_install, ["monai>=1.3"], tmp_path / "home" / "log.txt")
-    assert requests["args"] == ["monai>=1.3"] and not requests["blocking"] and installation.poll() is None
+    assert requests["args"] == ["monai>=1.3"] and not requests["blocking"] and installation.exit_code() is None
     requests["logCallback"]("Collecting monai\n")
-    assert installation.log() == "Collecting monai"
+    assert installation.output() == "Collecting monai"
     requests["logCallback"]("ERROR: No matching distribution found for monai")
     requests["completedCallback"](1)
-    assert installation.poll() == 1 and "no build for this Python" in installation.why_failed()
+    assert installation.exit_code() == 1 and "no build for this Python" in likely_cause(installation.output(), 1)
     assert "Collecting monai" in (tmp_path / "home" / "log.txt").read_text(encoding="utf-8")
 
 
@@ -371,21 +369,20 @@ def test_the_switch_of_windows_is_asked(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "winreg", registry)
     assert characters_too_many("x" * 100, "win32") == 0
     registry.QueryValueEx = lambda *_: (0, 4)
-    reason = obstacle(tmp_path / ("x" * 100), True, "win32")
-    assert reason.code == "folder.path_too_long" and "characters too long" in reason.message
-    assert obstacle(tmp_path / ("x" * 100), False, "win32") is None
+    assert "characters too long" in obstacle(tmp_path / ("x" * 100), True, "win32")
+    assert obstacle(tmp_path / ("x" * 100), False, "win32") == ""
 
 
 def test_a_disk_that_is_too_full_is_found_before(monkeypatch, tmp_path):
     usage = SimpleNamespace(free=2 * 2**30)
     monkeypatch.setattr(installation.shutil, "disk_usage", lambda folder: usage)
     monkeypatch.setattr(installation.shutil, "which", lambda name: None)
-    assert "Only 2.0 GiB are free" in obstacle(tmp_path / "environment", True).message
-    assert obstacle(tmp_path, False) is None
+    assert "Only 2.0 GiB are free" in obstacle(tmp_path / "environment", True)
+    assert obstacle(tmp_path, False) == ""
     usage.free = 5 * 2**30
-    assert obstacle(tmp_path, True) is None
+    assert obstacle(tmp_path, True) == ""
     monkeypatch.setattr(installation.shutil, "which", lambda name: name)
-    assert "about 10.0 are needed" in obstacle(tmp_path, True).message and needed_gib() == 10
+    assert "about 10.0 are needed" in obstacle(tmp_path, True) and needed_gib() == 10
 
 
 def test_a_folder_that_cannot_be_written_is_found_before(monkeypatch, tmp_path):
@@ -393,4 +390,4 @@ def test_a_folder_that_cannot_be_written_is_found_before(monkeypatch, tmp_path):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(installation.tempfile, "TemporaryFile", refuse)
-    assert obstacle(tmp_path, True).code == "folder.read_only"
+    assert "cannot be written" in obstacle(tmp_path, True)

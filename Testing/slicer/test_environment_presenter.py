@@ -20,7 +20,7 @@ from patience import PATIENCE_S
 
 from coranet.contract.errors import ConfigError
 from CoraNetSlicerLib.environment.environment import InterpreterKind
-from CoraNetSlicerLib.environment.installation import Installation, InstallRequest
+from CoraNetSlicerLib.environment.interpreter import BackgroundProcess
 from CoraNetSlicerLib.environment.presenter import EnvironmentPresenter
 from CoraNetSlicerLib.environment.probe import Health, Probe
 
@@ -114,13 +114,13 @@ def test_the_first_start_has_one_button(first_start, probe, tmp_path):
 def test_it_is_installed_and_then_checked(first_start, application, probe, installation, tmp_path):
     first_start.fix("install")
     (request,) = installation.requests
-    assert request == InstallRequest(environment=str(tmp_path / "environment"))
+    assert request == ["install", f"--environment={tmp_path / 'environment'}"]
     assert installation.interpreters[0].executable == application.python_slicer()
     assert first_start.is_installing and not first_start.has_error
     assert "being installed" in first_start.reason_not_ready and "stop it" in first_start.reason_not_changeable
-    installation.output = "Downloading torch (2.4GiB)\n"
+    installation.printed = "Downloading torch (2.4GiB)\n"
     application.work()
-    assert first_start.install_log == "Downloading torch (2.4GiB)\n"
+    assert first_start.install_log == "Downloading torch (2.4GiB)"
     program = tmp_path / "environment" / "bin" / "python"
     program.parent.mkdir(parents=True)
     program.touch()
@@ -137,7 +137,7 @@ def test_an_installation_that_fails_says_why(first_start, application, installat
     installation.code = 8
     application.work()
     assert [row.code for row in first_start.findings] == ["install.failed", "environment.missing"]
-    assert first_start.summary == "Not installed." and first_start.findings[0].text == "it failed with 8"
+    assert first_start.summary == "Not installed." and "see the log. ($ uv pip install)" in first_start.findings[0].text
     assert labels(first_start) == [[], ["Install"]]
 
 
@@ -162,14 +162,14 @@ def test_whatever_is_wrong_in_it_is_repaired(presenter, application, probe, inst
     checked(presenter, application, probe, wrong)
     assert labels(presenter) == [["Repair"]]
     presenter.fix("anew")
-    assert installation.requests == [InstallRequest(environment=str(tmp_path / "environment"), anew=True)]
+    assert installation.requests == [["install", f"--environment={tmp_path / 'environment'}", "--anew"]]
 
 
 def test_it_is_installed_from_wheels(first_start, installation, tmp_path):
     (tmp_path / "torch-2.9.1-cp312-cp312-linux_x86_64.whl").touch()
     first_start.set_wheels_folder(str(tmp_path))
     first_start.fix("install")
-    assert installation.requests[0].wheels == str(tmp_path)
+    assert f"--wheels={tmp_path}" in installation.requests[0]
 
 
 def test_what_cannot_succeed_is_not_begun(first_start, installation, monkeypatch):
@@ -308,15 +308,11 @@ def test_monai_is_installed_by_slicer(presenter, application, probe):
     assert not presenter.is_installing and presenter.is_checking
 
 
-def test_before_slicer_could_pip_does_it(presenter, application, probe, monkeypatch):
-    started = []
-    monkeypatch.setattr(
-        "CoraNetSlicerLib.environment.installation.Installation",
-        lambda interpreter, args, log: started.append((interpreter.executable, args[:4])) or ScriptedInstallation(),
-    )
+def test_before_slicer_could_pip_does_it(presenter, application, probe, installation):
     checked(presenter, application, probe, lacking("monai"))
     presenter.fix("install:monai")
-    assert started == [(application.python_slicer(), ["-m", "pip", "install", "monai>=1.3"])]
+    assert installation.requests[0][:3] == ["pip", "install", "monai>=1.3"]
+    assert installation.interpreters[0].executable == application.python_slicer()
 
 
 # -- another Python
@@ -329,7 +325,7 @@ def test_what_another_python_lacks_is_installed(presenter, application, probe, i
     checked(presenter, application, probe, lacking("torch", "numpy"))
     assert labels(presenter) == [["Install PyTorch and NumPy"]]
     presenter.fix("install:torch,numpy")
-    assert installation.requests == [InstallRequest(("torch", "numpy"), python=str(tmp_path / "python"))]
+    assert installation.requests == [["install", "torch", "numpy", f"--python={tmp_path / 'python'}"]]
     assert installation.interpreters[0].executable == application.python_slicer()
 
 
@@ -412,7 +408,7 @@ def test_from_missing_to_ready_with_real_processes(application, tmp_path):
         application.environment(tmp_path / "home"),
         application,
         partial(Probe, engine=engine),
-        partial(Installation.by_engine, engine=engine),
+        lambda python, args, log: BackgroundProcess(python, [str(engine), *args[1:]], log),
     )
 
     def work(until) -> None:

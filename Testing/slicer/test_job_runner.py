@@ -14,7 +14,7 @@ from coranet.contract import JobStatus
 from coranet.contract.errors import JobError, StorageError
 from coranet.contract.process import start_time
 from CoraNetSlicerLib.environment.interpreter import Interpreter
-from CoraNetSlicerLib.jobs.runner import JobRunner
+from CoraNetSlicerLib.jobs.runner import JobProcess, JobRunner
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_a_process_that_does_not_listen_is_ended_with_all_it_started(job, behavi
 def test_a_job_that_was_started_elsewhere_can_be_stopped_too(job):
     starter = starting_runner("deaf", FAKE_SECONDS_A_STEP="60").start(job)
     wait_until((job.folder / "child.pid").exists)
-    attached = starting_runner().attach(job)
+    attached = JobProcess(job)
     attached.request_stop(grace_s=0)
     wait_until(lambda: attached.poll().is_over)
     assert starter.status() is JobStatus.CANCELLED
@@ -174,7 +174,7 @@ def test_a_request_to_stop_is_forgotten_when_the_job_is_started(job):
 def test_a_python_that_is_not_there_is_named(job):
     with pytest.raises(JobError, match=r"'/no/such/python' cannot be started"):
         JobRunner(Interpreter("/no/such/python", {})).start(job)
-    assert starting_runner().attach(job).status() is JobStatus.CREATED
+    assert JobProcess(job).status() is JobStatus.CREATED
 
 
 def test_a_log_that_cannot_be_written_is_named(job):
@@ -185,9 +185,9 @@ def test_a_log_that_cannot_be_written_is_named(job):
 
 def test_a_process_that_was_just_started_elsewhere_counts_as_running(job):
     job.log_path.write_text("", encoding="utf-8")
-    assert starting_runner().attach(job).status() is JobStatus.RUNNING
+    assert JobProcess(job).status() is JobStatus.RUNNING
     os.utime(job.log_path, (1, 1))
-    assert starting_runner().attach(job).status() is JobStatus.CRASHED
+    assert JobProcess(job).status() is JobStatus.CRASHED
 
 
 def test_on_windows_the_process_leaves_the_console_and_the_job_object(job):

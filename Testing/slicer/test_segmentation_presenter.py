@@ -127,7 +127,7 @@ class TestReasons:
         assert str(raised.value) == presenter.reason_not_startable != ""
 
     def test_nothing_runs_so_nothing_is_cancelled(self, presenter):
-        assert presenter.reason_not_cancellable == "No segmentation is running."
+        assert presenter.reason_not_stoppable == "No segmentation is running."
 
 
 class TestSource:
@@ -222,7 +222,7 @@ class TestOneVolume:
         presenter.ended.connect(received["ended"].append)
         presenter.source.set_volume(volume)
         start(presenter, application)
-        assert presenter.is_running and 0 <= presenter.progress < 1
+        assert presenter.is_active and 0 <= presenter.progress < 1
         assert "A segmentation is running" in presenter.reason_not_startable
         finish(presenter, application)
         (loaded,) = presenter.results
@@ -285,7 +285,7 @@ class TestWriting:
         for name in ("A", "B"):
             presenter.source.set_ticked(a_scan(context, name), True)
         presenter.start()
-        assert presenter.is_running and presenter.handle is None and presenter.reason_not_startable
+        assert presenter.is_active and presenter.handle is None and presenter.reason_not_startable
         start_of_it = len(received)
         while presenter._writing.is_busy:
             application.run(0)
@@ -297,10 +297,10 @@ class TestWriting:
     def test_it_is_cancelled_without_a_trace(self, presenter, context, application, logic):
         presenter.source.set_volume(a_scan(context))
         presenter.start()
-        assert presenter.reason_not_cancellable == ""
-        presenter.cancel()
+        assert presenter.reason_not_stoppable == ""
+        presenter.stop()
         application.run()
-        assert not presenter.is_running and presenter.handle is None
+        assert not presenter.is_active and presenter.handle is None
         assert presenter.status.startswith("Stopped before the segmentation began") and presenter.error == ""
         assert [path.name for path in logic.jobsFolder.iterdir()] == ["training"]
 
@@ -309,7 +309,7 @@ class TestWriting:
         logic.useInterpreter(Interpreter("/no/such/python", {}))
         presenter.start()
         application.run()
-        assert "/no/such/python" in presenter.error and not presenter.is_running
+        assert "/no/such/python" in presenter.error and not presenter.is_active
 
     @pytest.mark.parametrize("error", [OSError(28, "No space"), MemoryError(), TypeError("None"), KeyError("a")])
     def test_what_nobody_foresaw_is_told_and_one_can_try_again(
@@ -320,10 +320,10 @@ class TestWriting:
         with monkeypatch.context() as broken:
             broken.setattr("CoraNetSlicerLib.core.export.CaseFiles.write_image", lambda *_: _raise(error))
             application.run()
-        assert not presenter.is_running and "unexpected error" in presenter.error and presenter.status == ""
+        assert not presenter.is_active and "unexpected error" in presenter.error and presenter.status == ""
         assert presenter.reason_not_startable == ""
         start(presenter, application)
-        assert presenter.error == "" and presenter.is_running
+        assert presenter.error == "" and presenter.is_active
         finish(presenter, application)
 
 
@@ -344,7 +344,7 @@ class TestResuming:
             presenter.source.set_ticked(a_scan(context, name), True)
         start(presenter, application)
         assert presenter.reason_not_resumable == "The segmentation is running."
-        presenter.cancel()
+        presenter.stop()
         presenter.handle.wait(PATIENCE_S)
         assert "it can be resumed" in presenter.status and presenter.reason_not_resumable == ""
         presenter._environment.reason_not_ready = "PyTorch is missing."
@@ -354,7 +354,7 @@ class TestResuming:
         presenter.started.connect(started.append)
         logic.runner = a_runner()
         presenter.resume()
-        assert presenter.is_running and started == [presenter.handle]
+        assert presenter.is_active and started == [presenter.handle]
         finish(presenter, application)
         assert states(presenter) == [CaseState.DONE, CaseState.DONE] and len(presenter.results) == 2
         assert presenter.reason_not_resumable == "The segmentation is finished."
@@ -413,8 +413,8 @@ class TestSeveral:
             presenter.handle.poll()
             time.sleep(0.05)
         assert states(presenter) == [CaseState.RUNNING, CaseState.WAITING, CaseState.WAITING]
-        presenter.cancel()
-        assert presenter.reason_not_cancellable == "It is stopping already." and presenter.status == "Stopping..."
+        presenter.stop()
+        assert presenter.reason_not_stoppable == "It is stopping already." and presenter.status == "Stopping..."
         (tmp_path / "held").unlink()
         finish(presenter, application)
         assert presenter.handle.status is JobStatus.CANCELLED
@@ -427,7 +427,7 @@ class TestSeveral:
         first.skip("bad")
         first.close()
         second = make_presenter(slow_logic)
-        assert second.is_running and second.handle.folder.name == "Segmentation of 3 volumes"
+        assert second.is_active and second.handle.folder.name == "Segmentation of 3 volumes"
         assert states(second)[1] is CaseState.SKIPPING
 
 

@@ -26,14 +26,14 @@ def test_before_the_first_training_every_button_says_why_not(stage_with):
     assert presenter.reason_not_startable == "Add volumes to the table under Data."
     assert presenter.reason_not_stoppable == "No training is running."
     assert presenter.reason_not_resumable == presenter.reason_no_curves == "There is no training yet."
-    assert not presenter.watched.has_snapshots
+    assert not presenter.views.has_snapshots
     with pytest.raises(JobError, match="Add volumes to the table"):
         presenter.start()
     with pytest.raises(JobError, match="There is no training yet"):
         presenter.resume()
     presenter.stop()
-    presenter.watched.show_curves()
-    presenter.watched.show_snapshots()
+    presenter.views.show_curves()
+    presenter.views.show_snapshots()
 
 
 def test_environment_cases_settings_and_name_can_each_be_in_the_way(stage):

@@ -29,7 +29,7 @@ def test_curves_are_drawn_and_shown_in_turn(stage_with, tmp_path, context):
     assert stage.presenter.reason_no_curves == ""
     assert context.scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 2
     for _ in range(3):
-        stage.presenter.watched.show_curves()
+        stage.presenter.views.show_curves()
     assert [chart.GetTitle() for chart in stage.application.shown] == ["old: Dice", "old: losses", "old: Dice"]
 
 
@@ -78,9 +78,9 @@ def test_snapshots_are_loaded_one_by_one_over_the_volume_in_the_scene(
     stage = stage_with()
     context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
     stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
-    assert stage.presenter.watched.has_snapshots
+    assert stage.presenter.views.has_snapshots
     assert "no losses yet" in stage.presenter.reason_no_curves
-    stage.presenter.watched.show_snapshots()
+    stage.presenter.views.show_snapshots()
     snapshots = SnapshotSequence(context, a_job_with_snapshots)
     assert snapshots.steps == () and stage.application.shown == [some_cases]
     stage.application.waiting.pop(0)()
@@ -91,7 +91,7 @@ def test_snapshots_are_loaded_one_by_one_over_the_volume_in_the_scene(
     assert snapshots.steps == (10, 20, 30) and stage.application.shown == shown
     assert stage.application.slice_composite_nodes()[0].GetLabelVolumeID() == snapshots.label_map.GetID()
     # Asked again: they are there already.
-    stage.presenter.watched.show_snapshots()
+    stage.presenter.views.show_snapshots()
     assert not stage.application.waiting and stage.application.shown[-2:] == [some_cases, snapshots.browser]
 
 
@@ -99,7 +99,7 @@ def test_a_snapshot_that_is_damaged_is_said(stage_with, a_job_with_snapshots):
     stage = stage_with()
     a_job_with_snapshots.snapshot_path("patient_9", 20).unlink()
     stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
-    stage.presenter.watched.show_snapshots()
+    stage.presenter.views.show_snapshots()
     stage.application.do()
     assert "step-0000020.nrrd' is missing" in stage.presenter.error
 
@@ -109,4 +109,4 @@ def test_a_volume_that_is_gone_is_said(stage_with, a_job_with_snapshots, some_ca
     stage = stage_with()
     stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
     with pytest.raises(DataError, match="is missing"):
-        stage.presenter.watched.show_snapshots()
+        stage.presenter.views.show_snapshots()

@@ -12,14 +12,10 @@ from .notification import Signal
 
 @dataclass(frozen=True)
 class Activity:
-    """Something that runs.
+    """Something that runs; `stop` raises a CoraNetError if it cannot be stopped.
 
     Attributes:
-        name: in a word: "Training".
         share: that is done, 0 to 1; None while unknown.
-        seconds_left: None while unknown.
-        stop: stops it; raises a CoraNetError if it cannot.
-        reason_not_stoppable: "" if it can be stopped.
         folder: of its job; None where it has none.
     """
 
@@ -32,12 +28,7 @@ class Activity:
 
 
 class Activities:
-    """Gathers what runs.
-
-    Attributes:
-        changed: sent when anything of it may have changed.
-        message: the last one; "" before the first.
-    """
+    """Gathers what runs; `changed` is sent when anything of it may have changed, `message` is the last one."""
 
     def __init__(self) -> None:
         self.changed = Signal()
@@ -53,15 +44,9 @@ class Activities:
     def watch(
         self, source: Signal, activity: Callable[[], Optional[Activity]], message: Callable[[], str]
     ) -> Callable[[], None]:
-        """Follow a part of the panel.
+        """Follow a part of the panel: when `source` is sent, ask what runs there, and what its message is.
 
-        Args:
-            source: sent when it changes.
-            activity: what runs there now.
-            message: its sentence for a person; the text at first does not count as news.
-
-        Returns:
-            Ends it.
+        The message at first does not count as news. Returns what ends it.
         """
         key, self._count = self._count, self._count + 1
         last = [message()]

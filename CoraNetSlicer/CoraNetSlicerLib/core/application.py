@@ -56,8 +56,6 @@ class Application:
         """The main window, whose keys work wherever the focus is; None if there is none."""
         return slicer.util.mainWindow()
 
-    # -- asking a person ---------------------------------------------------------------------------------------------
-
     def confirm(self, question: str) -> bool:
         """Whether the answer to a question is yes."""
         return bool(slicer.util.confirmYesNoDisplay(question))
@@ -93,8 +91,6 @@ class Application:
     def choose_file(self, title: str, file_types: str, start: str = "") -> str:
         """A file that a person chose, of types such as "Datalist (*.json)"; "" if none was chosen."""
         return str(qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, start, file_types) or "")
-
-    # -- showing -----------------------------------------------------------------------------------------------------
 
     def show_chart(self, chart: Any) -> None:
         """Bring a vtkMRMLPlotChartNode into view; in a layout without a plot, beside the 3D view."""
@@ -154,8 +150,6 @@ class Application:
         """Put a text onto the clipboard."""
         qt.QApplication.clipboard().setText(text)
 
-    # -- remembering, and doing later --------------------------------------------------------------------------------
-
     def setting(self, name: str, default: str = "") -> str:
         """A setting of this machine that outlives the scene."""
         value = qt.QSettings().value(_GROUP + name, default)
@@ -178,8 +172,6 @@ class Application:
     def later(self, action: Callable[[], None], milliseconds: int = 0) -> None:
         """Do something when the application has dealt with what is waiting."""
         qt.QTimer.singleShot(milliseconds, partial(_act, slicer.app, action))
-
-    # -- processes and packages --------------------------------------------------------------------------------------
 
     def python_slicer(self) -> Optional[str]:
         """Path of PythonSlicer, the application's own Python; None if it is not there."""

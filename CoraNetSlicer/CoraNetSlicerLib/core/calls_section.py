@@ -14,13 +14,6 @@ class CallsSection(Section):
     """A few lines to paste, at the end of the panel, while its button is pressed."""
 
     def __init__(self, ui: Any, calls: CallLog, application: Desktop) -> None:
-        """Bind the widgets.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            calls: the log.
-            application: has the clipboard.
-        """
         super().__init__(ui)
         self._log = calls
         self.on_click(ui.copyCallsButton, lambda: application.copy_text(calls.text))

@@ -105,12 +105,7 @@ def require_usable_volume(volume: Any) -> None:
 
 
 def require_segmentation(node: Any, owner: str) -> None:
-    """Raise DataError unless a node is a segmentation.
-
-    Args:
-        node: what is to be the segmentation.
-        owner: name of the volume that it belongs to, for the message.
-    """
+    """Raise DataError, naming the volume that it belongs to, unless a node is a segmentation."""
     if node is None:
         raise DataError(f"'{owner}' has no segmentation; choose one, or use the volume as unlabeled.")
     if not node.IsA("vtkMRMLSegmentationNode"):
@@ -123,9 +118,7 @@ def require_segmentation(node: Any, owner: str) -> None:
 def require_images(cases: Sequence[CaseImages], channels: Sequence[str] = ()) -> None:
     """Raise DataError, naming the case, unless all images can be used, and each case has all channels.
 
-    Args:
-        cases: images of each case.
-        channels: their names; (): as many as the case with the most images has.
+    Without names of channels, each has as many as the case with the most images.
     """
     count = max((len(images_of(images)) for images in cases), default=1)
     for images in cases:
@@ -159,12 +152,7 @@ def _require_same_transform(volumes: Sequence[Any]) -> None:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label map on disk, and what its values mean.
-
-    Attributes:
-        path: of the file.
-        names: value -> name of what has that value; 0 is the background.
-    """
+    """A label map on disk, and what its values mean: value -> name; 0 is the background."""
 
     path: str
     names: Mapping[int, str]

@@ -151,12 +151,7 @@ def pair_with_segmentations(
     A segmentation belongs to the volume that it was drawn on. Where none of the volumes is remembered, it belongs to
     the one that its name names, or to the one on whose grid it lies; of several volumes on one grid, names decide. A
     name that names a volume on another grid counts all the same, so that the checks can show the contradiction.
-    Segmentations without a segment are left out.
-
-    Args:
-        volumes: volume nodes.
-        candidates: segmentation nodes.
-        labeled: the volumes among them that have a segmentation already, and get no other.
+    Segmentations without a segment are left out; `labeled` volumes have a segmentation already, and get no other.
 
     Returns:
         Volume's ID -> segmentation node, for those that have one; no segmentation occurs twice.
@@ -261,12 +256,7 @@ def _remembered_grid(segmentation: Any) -> Optional[Any]:
 
 
 def _lies_on(image: Any, volume: Any) -> bool:
-    """Whether the voxels of an image are some of those of a volume, in the world without transforms.
-
-    Args:
-        image: vtkOrientedImageData.
-        volume: volume node.
-    """
+    """Whether the voxels of a vtkOrientedImageData are some of those of a volume, in the world without transforms."""
     to_world, to_voxels, between = vtkMatrix4x4(), vtkMatrix4x4(), vtkMatrix4x4()
     image.GetImageToWorldMatrix(to_world)
     volume.GetRASToIJKMatrix(to_voxels)

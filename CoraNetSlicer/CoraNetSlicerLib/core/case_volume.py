@@ -23,21 +23,12 @@ _ASCENDS = (False, False, True)
 
 
 class CaseVolume:
-    """Finds the volume node of a case, or loads the case's image file.
+    """Finds the volume node of a case (`node`, None before the last step), or loads the case's image file.
 
-    Attributes:
-        node: vtkMRMLScalarVolumeNode; None before the last step.
-        warnings: what the user should know, in sentences.
+    `warnings` are sentences for the user.
     """
 
     def __init__(self, context: SceneContext, job: Job, case: Case) -> None:
-        """Take the case; no file is read yet.
-
-        Args:
-            context: the scene.
-            job: the job.
-            case: of its datalist, with absolute paths.
-        """
         self.node: Any = None
         self.warnings: tuple[str, ...] = ()
         self._context = context
@@ -174,11 +165,7 @@ def volume_hash_steps(volume_node: Any) -> Generator[object, None, str]:
 
 
 def file_hash_steps(path: Path, part: str = "") -> Generator[object, None, str]:
-    """The hash of the voxels of an image file, in steps; returned at the end.
-
-    Args:
-        path: of the file or DICOM series.
-        part: as of `images.read_image`.
+    """The hash of the voxels of an image file (of a `part` as of `images.read_image`), in steps; returned at the end.
 
     Raises:
         CoraNetError: it cannot be read.

@@ -18,16 +18,9 @@ if TYPE_CHECKING:
 
 
 class Closing:
-    """Asks before the main window closes, until it is removed."""
+    """Asks before the main window closes, until it is removed; where there is no window, it never asks."""
 
     def __init__(self, window: Any, running_jobs: Callable[[], Sequence[JobHandle]], application: Dialogs) -> None:
-        """Watch the main window.
-
-        Args:
-            window: the main window; None: there is none, and no question either.
-            running_jobs: the jobs that run now.
-            application: shows the question.
-        """
         self._running_jobs = running_jobs
         self._application = application
         self._watch = EventWatch(window, self._on_event) if window is not None else None

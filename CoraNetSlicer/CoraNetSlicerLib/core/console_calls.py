@@ -24,11 +24,7 @@ _LABEL_FILE = "from CoraNetSlicerLib.core.case_images import LabelFile"
 
 
 class CallLog:
-    """The calls of this session, oldest first; each is also written to the application's log.
-
-    Attributes:
-        changed: sent after each new call.
-    """
+    """The calls of this session, oldest first; each is also written to the application's log, and sends `changed`."""
 
     def __init__(self) -> None:
         self.changed = Signal()
@@ -73,13 +69,7 @@ def call(method: str, *positional: Any, then: str = "", **named: Any) -> str:
 
 
 def train_call(nodes: TrainingNodes, config: TrainConfig, folder: Path) -> str:
-    """The call that starts a training.
-
-    Args:
-        nodes: what it learns from.
-        config: its settings; named are the time, and those that differ from the preset.
-        folder: of the job.
-    """
+    """The call that starts a training; of the settings it names the time, and those that differ from the preset."""
     named: dict[str, Any] = {"settings": _settings(config), "folder": folder}
     named["segmentNames"] = list(nodes.segment_names or [])
     named["validation"] = [(_by_name(images, nodes), label) for images, label in nodes.validation]

@@ -345,11 +345,7 @@ class CaseFiles:
 
 
 def write_volume(node: Any, path: Path, compressed: bool) -> None:
-    """Write the voxels of a volume node.
-
-    Raises:
-        StorageError: it could not be written.
-    """
+    """Write the voxels of a volume node; raises StorageError where that fails."""
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
     storage.SetUseCompression(compressed)

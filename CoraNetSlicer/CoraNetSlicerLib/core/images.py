@@ -179,15 +179,9 @@ def voxel_portions(node: Any) -> Iterator[np.ndarray]:
 
 
 class LabelCheck:
-    """Looks at the voxels of a label map, a piece at a time."""
+    """Looks at the voxels of a label map, a piece at a time: whether nothing but known values occurs."""
 
     def __init__(self, known: Iterable[int], path: Path) -> None:
-        """Know what is expected.
-
-        Args:
-            known: the values that may occur.
-            path: of the file, for the error.
-        """
         self._known = set(known)
         self._path = path
         self._occurs = np.zeros(1 << 16, dtype=bool)
@@ -216,14 +210,9 @@ class LabelCheck:
 
 
 class UnitRangeCheck:
-    """Looks at the voxels of an uncertainty map, a piece at a time."""
+    """Looks at the voxels of an uncertainty map, a piece at a time: whether all lie from 0 to 1."""
 
     def __init__(self, path: Path) -> None:
-        """Know the file.
-
-        Args:
-            path: of the file, for the error.
-        """
         self._path = path
         self._lowest, self._highest = 0.0, 0.0
 

@@ -18,17 +18,11 @@ _NEWS = " \u2022"
 class Pages(Section):
     """Shows the page whose button is clicked.
 
-    Attributes:
-        changed: sent with the name of the page that is shown now.
-        current: its name, one of PAGES.
+    The form has, for each name in PAGES, a button `{name}Step` and a page `{name}Page`, and the stack `pages`.
+    `changed` is sent with the name of the page that is shown now, which is `current`.
     """
 
     def __init__(self, ui: Any) -> None:
-        """Bind the buttons and show the first page.
-
-        Args:
-            ui: has, for each name in PAGES, a button `{name}Step` and a page `{name}Page`, and the stack `pages`.
-        """
         super().__init__(ui)
         self.changed = Signal()
         self.current = STEPS[0]

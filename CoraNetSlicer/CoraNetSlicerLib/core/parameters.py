@@ -10,14 +10,12 @@ _MODULE = "CoraNetSlicer"
 
 
 class Parameters:
-    """Texts, values and node references of the panel. What is written is in the scene at once."""
+    """Texts, values and node references of the panel. What is written is in the scene at once.
+
+    The parameter node is made when something is written for the first time.
+    """
 
     def __init__(self, scene: Any) -> None:
-        """Use the scene's parameter node; it is made when something is written for the first time.
-
-        Args:
-            scene: vtkMRMLScene.
-        """
         self._scene = scene
 
     def text(self, name: str, default: str = "") -> str:

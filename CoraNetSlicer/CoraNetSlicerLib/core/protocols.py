@@ -25,11 +25,9 @@ class Dialogs(Protocol):
         """Whether the answer to a question is yes."""
 
     def choose(self, question: str, answers: Mapping[str, str]) -> str:
-        """The key of the answer that a person chose; the last one if the window was closed.
+        """The key of the answer (key -> text of its button) that a person chose.
 
-        Args:
-            question: the text.
-            answers: key of each answer -> text of its button; the first one is proposed.
+        The first one is proposed; closing the window is the last one.
         """
 
     def choose_folder(self, title: str, start: str = "") -> str:

@@ -137,12 +137,7 @@ def is_filled(segmentation_node: Any) -> bool:
 def find_prediction_files(segmentation_node: Any, jobs_folder: Optional[Path] = None) -> Optional[PredictionFiles]:
     """The files of a result in the scene: where they were when it was loaded, else among the jobs of a folder.
 
-    Args:
-        segmentation_node: of the result.
-        jobs_folder: holds jobs; None: look nowhere else.
-
-    Returns:
-        None if they are not there, such as on another computer.
+    None if they are not there, such as on another computer.
     """
     key = str(segmentation_node.GetAttribute(PREDICTION_ATTRIBUTE) or "")
     case_id = key.partition("/")[2]
@@ -182,10 +177,7 @@ def mark_as_case(volume_node: Any, key: str) -> None:
 def mark_as_cases_of(scene: Any, job: Job, others: Mapping[str, Iterable[str]]) -> None:
     """Note on the volumes in a scene that they are cases of a job.
 
-    Args:
-        scene: vtkMRMLScene.
-        job: the job.
-        others: by id of the case in that job, keys by which its volume is known already.
+    `others` has, by id of the case in that job, keys by which its volume is known already.
     """
     for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
         own_keys = set(case_keys(node))
@@ -235,11 +227,7 @@ def is_result(node: Any) -> bool:
 def results_in_scene(scene: Any) -> list[LoadedPrediction]:
     """All results, in the order in which they came; a part that was deleted is None.
 
-    Args:
-        scene: vtkMRMLScene.
-
-    Returns:
-        With an empty `result`: what was computed is in the nodes.
+    With an empty `result`: what was computed is in the nodes.
     """
     parts: dict[tuple[str, str], dict[str, Any]] = {}
     for node in _nodes_with_part(scene):
@@ -255,13 +243,9 @@ def results_by_key(scene: Any) -> dict[str, Any]:
 
 
 def result_texts(results: Iterable[LoadedPrediction]) -> dict[str, str]:
-    """What people call results: as their volume, and where it has several, by the job, too; no two are called the same.
+    """What people call results, by id of the segmentation: as their volume, and where it has several, by the job, too.
 
-    Args:
-        results: as of `results_in_scene`.
-
-    Returns:
-        By id of the segmentation; volumes of one name are numbered, and so are results of one job name.
+    No two are called the same: volumes of one name are numbered, and so are results of one job name.
     """
     results = list(results)
     volumes = {id(result.volume): result.volume.GetName() for result in results if result.volume is not None}

@@ -26,15 +26,12 @@ WARNING = ((138, 75, 0), (255, 183, 77))
 
 
 class Section:
-    """Binds a part of the form to its presenter."""
+    """Binds a part of the form to its presenter.
+
+    The form `ui` has the named widgets of the .ui file as attributes; `calls` records the console call of each button.
+    """
 
     def __init__(self, ui: Any, calls: Optional[CallLog] = None) -> None:
-        """Take the form.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            calls: records the console call of each button; None: not recorded.
-        """
         self._ui = ui
         self._calls = calls
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
@@ -48,13 +45,7 @@ class Section:
         self._connections.append((signal, receiver))
 
     def on_click(self, button: Any, action: Callable[[], object], label: Any = None) -> None:
-        """Do something when a button is clicked.
-
-        Args:
-            button: QAbstractButton.
-            action: what to do.
-            label: shows why it failed, see `attempt`; None: it cannot fail.
-        """
+        """Do something when a button is clicked; `label` shows why it failed (see `attempt`), unless it cannot."""
         self.connect(button.clicked, lambda *_sent: action() if label is None else self.attempt(label, action))
 
     def on_input(self, signal: Any, action: Callable[..., object]) -> None:
@@ -62,13 +53,7 @@ class Section:
         self.connect(signal, lambda *sent: None if self._painting else action(*sent))
 
     def follow_unfolding(self, part: Any, area: Any, scheduler: Scheduler) -> None:
-        """Scroll to a part of the panel when it is unfolded.
-
-        Args:
-            part: ctkCollapsibleButton.
-            area: QScrollArea around it.
-            scheduler: does it when the part has its place.
-        """
+        """Scroll the QScrollArea around a ctkCollapsibleButton to it when it is unfolded."""
         self.connect(
             part.contentsCollapsed, lambda is_folded: None if is_folded else scroll_later(area, part, scheduler)
         )
@@ -87,12 +72,7 @@ class Section:
         self._connections.clear()
 
     def permit(self, widget: Any, reason: str) -> None:
-        """Enable a widget, or disable it with the reason as tool tip.
-
-        Args:
-            widget: a named widget.
-            reason: why it cannot be used now; "": it can.
-        """
+        """Enable a named widget, or disable it with the reason as tool tip; "": it can be used."""
         name = str(widget.objectName)
         if name not in self._tool_tips:
             self._tool_tips[name] = str(widget.toolTip)
@@ -107,15 +87,7 @@ class Section:
             self._calls.add(call)
 
     def attempt(self, label: Any, action: Callable[[], object]) -> bool:
-        """Run an action and show why it failed.
-
-        Args:
-            label: shows the reason beside the field; it is emptied on success.
-            action: what to do.
-
-        Returns:
-            Whether it succeeded.
-        """
+        """Run an action, and show in a label why it failed; it is emptied on success. Returns whether it succeeded."""
         try:
             action()
         except Exception as error:  # noqa: BLE001 - a click must have an answer
@@ -126,15 +98,12 @@ class Section:
 
 
 class EventWatch(qt.QObject):
-    """Sees the events of an object before the object does, until it ends. Qt does not keep it alive."""
+    """Sees the events of a QObject before the object does, until it ends. Qt does not keep it alive.
+
+    Where `receive` returns True, an event goes no further.
+    """
 
     def __init__(self, watched: Any, receive: Callable[[Any], object]) -> None:
-        """Begin to watch.
-
-        Args:
-            watched: QObject.
-            receive: gets each QEvent; where it returns True, the event goes no further.
-        """
         qt.QObject.__init__(self)
         self._watched = watched
         self._receive = receive
@@ -183,23 +152,12 @@ def release_focus(*widgets: Any) -> None:
 
 
 def scroll_later(area: Any, part: Any, scheduler: Scheduler) -> None:
-    """Scroll to a part of the panel as soon as Qt has given it its place.
-
-    Args:
-        area: QScrollArea.
-        part: QWidget in it.
-        scheduler: does it.
-    """
+    """Scroll a QScrollArea to a widget in it, as soon as Qt has given that its place."""
     scheduler.later(partial(bring_into_sight, area, part), _LAID_OUT_MS)
 
 
 def bring_into_sight(area: Any, part: Any) -> None:
-    """Scroll down until all of a part is seen; one that is taller than the area, from its top.
-
-    Args:
-        area: QScrollArea.
-        part: a widget in it.
-    """
+    """Scroll a QScrollArea down until all of a widget in it is seen; one that is taller, from its top."""
     bar, top = area.verticalScrollBar(), part.mapTo(area.widget(), qt.QPoint(0, 0)).y()
     bar.setValue(max(bar.value, min(top, top + part.height - area.viewport().height)))
 
@@ -215,10 +173,7 @@ def press(button: Any, is_pressed: bool) -> None:
 def prepare_table(table: Any, stretched: Sequence[int], row_pixels: int = 0) -> None:
     """Let nothing be typed into a table, number no rows, and make its columns as wide as their texts.
 
-    Args:
-        table: QTableWidget.
-        stretched: the columns that share what is left of the width.
-        row_pixels: height of the rows; 0: as it is.
+    The `stretched` columns share what is left of the width; rows of 0 pixels keep their height.
     """
     table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
     table.verticalHeader().setVisible(False)
@@ -254,12 +209,7 @@ def show_text(label: Any, text: str) -> None:
 
 
 def text_color(widget: Any, tones: tuple[Color, Color]) -> Color:
-    """Red, green and blue, 0 to 255, of a text in a widget.
-
-    Args:
-        widget: where it is shown.
-        tones: ERROR or WARNING.
-    """
+    """Red, green and blue, 0 to 255, of a text in a widget; `tones` is ERROR or WARNING."""
     return tones[1] if _is_dark(widget) else tones[0]
 
 

@@ -104,12 +104,6 @@ class Deferred:
     """An action that is done when the application has dealt with what is waiting."""
 
     def __init__(self, scheduler: Scheduler, action: Callable[[], object]) -> None:
-        """Do nothing yet.
-
-        Args:
-            scheduler: does it.
-            action: what to do.
-        """
         self._scheduler = scheduler
         self._action = action
         self._requests = 0

@@ -20,13 +20,6 @@ class StripSection(Section):
     """A bar, the time left, a button that stops, and a message in one line."""
 
     def __init__(self, ui: Any, activities: Activities, calls: Optional[CallLog] = None) -> None:
-        """Bind the widgets.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            activities: what is shown.
-            calls: gets the console calls of the button; None: they are not collected.
-        """
         super().__init__(ui, calls)
         self._activities = activities
         self._message = ElidedLabel(ui.messageLabel)
@@ -66,14 +59,12 @@ class StripSection(Section):
 
 
 class ElidedLabel:
-    """A label of one line that ends in "..." where there is no room; the tool tip has all of it."""
+    """A label of one line that ends in "..." where there is no room; the tool tip has all of it.
+
+    The horizontal size policy of the QLabel is Ignored, so that it may be narrower than its text.
+    """
 
     def __init__(self, label: Any) -> None:
-        """Take a label that may be narrower than its text.
-
-        Args:
-            label: QLabel whose horizontal size policy is Ignored.
-        """
         self._label = label
         self._text = ""
         label.setTextFormat(qt.Qt.PlainText)

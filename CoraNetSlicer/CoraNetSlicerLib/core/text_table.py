@@ -15,24 +15,16 @@ _ROWS_AT_ONCE = 40
 
 
 class TextTable:
-    """Paints rows; only those that changed, and a long table in portions.
+    """Paints `rows`; only those that changed, and a long table in portions. The table is hidden while it has no row.
 
-    Attributes:
-        rows: what is shown.
+    `fill(index, items, row)` writes a row into the QTableWidgetItem of each column; `on_painted` is called after each
+    portion.
     """
 
     def __init__(
         self, table: Any, scheduler: Scheduler, fill: Callable[[int, list[Any], Any], None],
         on_painted: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        """Show nothing yet.
-
-        Args:
-            table: QTableWidget, which is hidden while it has no row.
-            scheduler: paints a long table in portions.
-            fill: writes a row into the QTableWidgetItem of each column: fill(index, items, row).
-            on_painted: called after each portion.
-        """
         self.rows: list[Any] = []
         self._table = table
         self._fill = fill

@@ -25,16 +25,9 @@ _DIMENSIONS = 3
 
 
 class CaseChecks:
-    """Looks at one case after the other."""
+    """Looks at one case after the other. Files that were not read yet have no findings."""
 
     def __init__(self, facts: NodeFacts, files: KnownFiles, channels: Sequence[str] = ()) -> None:
-        """Take what knows of nodes and of files.
-
-        Args:
-            facts: of nodes.
-            files: those that were not read yet have no findings.
-            channels: names of the channels; (): there is one.
-        """
         self.facts, self.files = facts, files
         self._channels = channels
 
@@ -241,11 +234,7 @@ class CaseChecks:
 def error(row: CaseRow, short: str, text: str, **fields: Any) -> Finding:
     """A finding about a row that keeps from training.
 
-    Args:
-        row: the case.
-        short: for the table.
-        text: a sentence in which {name} and {segmentation} are those of the case.
-        fields: what else the sentence names.
+    In the text, a sentence, {name} and {segmentation} are those of the case; `short` is for the table.
     """
     return Finding(Severity.ERROR, short, _filled(row, text, fields), row.key)
 

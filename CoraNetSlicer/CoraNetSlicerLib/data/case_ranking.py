@@ -24,19 +24,9 @@ _AT_REST_MS = 300
 
 
 class CaseRanking:
-    """Looks at the segmentations of the folder of jobs, one job at a time.
-
-    Attributes:
-        changed: sent when something else is known.
-    """
+    """Looks at the segmentations of the folder of jobs, one at a time; sends `changed` when something else is known."""
 
     def __init__(self, logic: CoraNetLogic, application: Scheduler) -> None:
-        """Look for segmentations.
-
-        Args:
-            logic: knows the folder of all jobs.
-            application: reads in steps.
-        """
         self.changed = Signal()
         self._logic = logic
         self._known: dict[str, CaseUncertainty] = {}
@@ -62,8 +52,6 @@ class CaseRanking:
         """Look no more."""
         self._look.close()
         self._reading.stop()
-
-    # ----------------------------------------------------------------------------------------------------------------
 
     def _look_now(self) -> None:
         self._reading.begin(self._all_steps())
@@ -115,12 +103,7 @@ class CaseRanking:
 
 
 class CaseSorting:
-    """As they were added, or by how much they need a look; unknown ones come last.
-
-    Attributes:
-        is_sorted: whether they are sorted at all.
-        is_descending: whether those that need a look most come first.
-    """
+    """As they were added, or by how much they need a look; unknown ones come last."""
 
     def __init__(self) -> None:
         self.is_sorted = False
@@ -134,12 +117,7 @@ class CaseSorting:
             self.is_sorted, self.is_descending = True, not self.is_sorted
 
     def sorted(self, rows: Sequence[CaseRow], known: Mapping[str, Optional[CaseUncertainty]]) -> list[CaseRow]:
-        """Rows in this order.
-
-        Args:
-            rows: as they were added.
-            known: by key of the row, how uncertain it is.
-        """
+        """Rows in this order; `known` is how uncertain they are, by key."""
         if not self.is_sorted:
             return list(rows)
         ranks = {key: case.rank for key, case in known.items() if case is not None}

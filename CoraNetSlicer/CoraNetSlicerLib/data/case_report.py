@@ -31,8 +31,7 @@ class Segment:
     Attributes:
         name: by which it is known in all cases.
         learned: whether it is to be learned.
-        cases: in how many cases with a segmentation it occurs.
-        of: how many cases with a segmentation there are.
+        cases, of: in how many of the cases with a segmentation it occurs.
         is_renamable: whether only label maps on disk have it, which do not name it themselves.
     """
 
@@ -45,12 +44,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class CaseReport:
-    """What is derived from the rows.
+    """What is derived from the rows: the rows with what was found about each, segments, and all findings, errors first.
 
-    Attributes:
-        rows: the table, with what was found about each row.
-        segments: all segments of the labeled and validation cases, in order of first appearance.
-        findings: everything found, errors first.
+    The segments are those of the labeled and validation cases, in order of first appearance.
     """
 
     rows: tuple[CaseRow, ...]
@@ -61,14 +57,7 @@ class CaseReport:
     def of(
         rows: Sequence[CaseRow], not_learned: Collection[str], checks: CaseChecks, left_out: Sequence[str] = ()
     ) -> CaseReport:
-        """Look at all rows.
-
-        Args:
-            rows: the table.
-            not_learned: names of the segments that are not to be learned.
-            checks: looks at them.
-            left_out: what lay beside the cases and is not used, a sentence each.
-        """
+        """Look at all rows; `left_out` lay beside the cases and is not used, a sentence each."""
         segments = _segments(rows, not_learned, checks)
         findings = _findings(rows, [segment.name for segment in segments if segment.learned], checks)
         findings += [Finding(Severity.WARNING, _("left out"), sentence(text)) for text in left_out]
@@ -175,10 +164,6 @@ def name_differences(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterato
 
     A name that fewer than half of the cases have is reported where it is, any other where it is missing: of ten
     cases, the one with the misspelt name is named, not the nine others.
-
-    Args:
-        rows: the cases that need a segmentation.
-        learned: names of the segments to learn.
     """
     named = [row for row in rows if row.segmentation is not None and not row.unnamed_label]
     names = [(row, segment_names_of(row.segmentation)) for row in named]
@@ -231,8 +216,7 @@ def _same_images(rows: Sequence[CaseRow], checks: CaseChecks) -> Iterator[Findin
 def _scan_outliers(scans: Sequence[tuple[CaseRow, VolumeFacts]]) -> Iterator[Finding]:
     """Warnings about scans whose spacing or intensities are unlike the others', by the rules that the engine has, too.
 
-    Args:
-        scans: rows with what is known of their volumes; those that cannot be used are left out.
+    Scans that cannot be used are left out.
     """
     usable = [(row, facts) for row, facts in scans if not facts.problem]
     for index in other_spacings([facts.spacing_mm for _row, facts in usable]):
@@ -275,12 +259,7 @@ def _structures(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseChe
 
 
 def _volume_outliers(cases: Sequence[tuple[CaseRow, Mapping[str, float]]], learned: Sequence[str]) -> Iterator[Finding]:
-    """Warnings about segments that are many times larger or smaller than in the other cases.
-
-    Args:
-        cases: rows with the volumes in mL of their segments, by name.
-        learned: names of the segments to learn.
-    """
+    """Warnings about segments that are many times larger or smaller (in mL, by name) than in the other cases."""
     for name in learned:
         having = [(row, volumes[name]) for row, volumes in cases if name in volumes]
         volumes = [volume for _row, volume in having]

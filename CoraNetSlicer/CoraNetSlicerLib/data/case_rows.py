@@ -73,7 +73,6 @@ class Finding:
     """Something that a person should know about the data.
 
     Attributes:
-        severity: whether it keeps from training.
         short: a few words, for the table.
         text: what was found and what to do, in a sentence.
         key: the row that it is about; "": all of them.
@@ -148,13 +147,7 @@ ROLE_OF_FILE = {
 
 
 def row_of_file(key: str, case: Case, names: Mapping[int, str]) -> CaseRow:
-    """The row of a case that stays on disk.
-
-    Args:
-        key: names the row.
-        case: of a datalist or folder.
-        names: what the values of its label map mean.
-    """
+    """The row of a case that stays on disk; `names` are what the values of its label map mean."""
     label = LabelFile(case.label, names) if case.label else None
     return CaseRow(key, ROLE_OF_FILE[case.role], case.image, label, more=case.more_images)
 
@@ -197,11 +190,6 @@ def names_in(text: str, count: int) -> Channels:
 def joined(names: Channels, datalist: Datalist, is_empty: bool) -> Channels:
     """The channels of a table to which the cases of a datalist are added.
 
-    Args:
-        names: of the table.
-        datalist: what is added.
-        is_empty: whether the table has no row yet.
-
     Raises:
         DataError: the datalist names other channels.
     """
@@ -220,13 +208,7 @@ def joined(names: Channels, datalist: Datalist, is_empty: bool) -> Channels:
 
 
 def offered(rows: Sequence[CaseRow], key: str, volumes: Sequence[Any]) -> list[Any]:
-    """Which volumes a row can have as its further images: those that no other case needs.
-
-    Args:
-        rows: the table.
-        key: of the row.
-        volumes: of the scene.
-    """
+    """Which volumes of the scene a row can have as its further images: those that no other case needs."""
     used = []
     for row in rows:
         if row.key == key:
@@ -239,11 +221,7 @@ def offered(rows: Sequence[CaseRow], key: str, volumes: Sequence[Any]) -> list[A
 def given(rows: Sequence[CaseRow], key: str, channel: int, volume: Optional[Any]) -> list[CaseRow]:
     """The rows after one was given an image; a case that was this image alone is no case of its own any more.
 
-    Args:
-        rows: the table.
-        key: of the row.
-        channel: 1 for the second channel, and so on.
-        volume: the image; None: none.
+    Channel 1 is the second one, and so on; a volume of None takes the image away.
     """
     result = []
     for row in rows:

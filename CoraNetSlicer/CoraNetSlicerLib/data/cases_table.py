@@ -32,7 +32,10 @@ _TONES = {Severity.ERROR: ERROR, Severity.WARNING: WARNING}
 
 
 class CasesTable:
-    """Paints the presenter's rows, and passes on what a person chooses in them."""
+    """Paints the presenter's rows, and passes on what a person chooses in them.
+
+    `choose_label` lets a person choose the label map on disk of the row with a key.
+    """
 
     def __init__(
         self,
@@ -41,14 +44,6 @@ class CasesTable:
         choose_label: Callable[[str], None],
         ranking: Optional[CaseRanking] = None,
     ) -> None:
-        """Prepare the table.
-
-        Args:
-            table: QTableWidget of five columns.
-            presenter: holds the rows.
-            choose_label: lets a person choose the label map on disk of the row with this key.
-            ranking: how uncertain the cases are; None: unknown.
-        """
         self._ranking = ranking
         self._choose_label = choose_label
         self._sorting = CaseSorting()
@@ -81,8 +76,7 @@ class CasesTable:
     def show(self) -> bool:
         """Paint the rows; those that stay keep their widgets, and of many new ones only some are made at a time.
 
-        Returns:
-            Whether all are painted; if not, call it again.
+        Returns whether all are painted; if not, call it again.
         """
         known = {row.key: self._ranking.of(row) for row in self._presenter.rows} if self._ranking else {}
         rows = self._sorting.sorted(self._presenter.rows, known)
@@ -101,8 +95,7 @@ class CasesTable:
     def sort(self, column: int) -> bool:
         """Sort by a column whose head was clicked, the other way round, or not at all.
 
-        Returns:
-            Whether there is another order to be painted.
+        Returns whether there is another order to be painted.
         """
         if column != _UNCERTAIN:
             return False
@@ -213,13 +206,7 @@ class _Row:
             choices[column].fit(width)
 
     def show(self, row: CaseRow, nodes: Sequence[Any], volumes: Sequence[Any] = ()) -> None:
-        """Paint a row.
-
-        Args:
-            row: what to paint.
-            nodes: the segmentation nodes that can be chosen.
-            volumes: the volume nodes that can be chosen as further images.
-        """
+        """Paint a row with the segmentation nodes and further volume nodes that can be chosen."""
         texts = [source_name(node) for node in nodes]
         shown = (row, row.name, texts, [volume.GetName() for volume in volumes])
         if shown == self._shown:
@@ -268,9 +255,7 @@ class _Row:
 class _Choice:
     """A combo box of nodes or files; of names that are too long for it, the middle is left out.
 
-    Attributes:
-        combo: the widget.
-        case: name of the case; what begins with it need not repeat it.
+    `case` is the name of the case: what begins with it need not repeat it.
     """
 
     def __init__(self, name: str) -> None:
@@ -287,14 +272,7 @@ class _Choice:
         return self._choices[self.combo.currentIndex][0]
 
     def show(self, choices: Sequence[tuple[Any, str]], chosen: Any, explanation: str, enabled: bool = True) -> None:
-        """Paint what can be chosen.
-
-        Args:
-            choices: each with its name.
-            chosen: one of them.
-            explanation: for the tool tip, below the name of what is chosen.
-            enabled: whether a person can choose another.
-        """
+        """Paint what can be chosen, each with its name; the tool tip has the name of the chosen and the explanation."""
         self._choices = list(choices)
         nodes = [choice for choice, _name in choices]
         self._index = nodes.index(chosen) if chosen in nodes else 0

@@ -48,20 +48,12 @@ from .case_rows import (
 
 
 class CasesPresenter:
-    """State and actions of the Data section.
+    """State and actions of the Data section; `changed` is sent after each change of what is shown.
 
-    Attributes:
-        changed: sent after each change of what is shown.
+    With a scheduler, many changes of the scene are shown at once, soon; without, each is shown by itself.
     """
 
     def __init__(self, context: SceneContext, parameters: Parameters, scheduler: Optional[Scheduler] = None) -> None:
-        """Show what the scene remembers.
-
-        Args:
-            context: the scene.
-            parameters: the panel's state in the scene.
-            scheduler: lets many changes of the scene be shown at once, soon; None: each is shown by itself.
-        """
         self.changed = Signal()
         self._changed_soon = Deferred(scheduler, self.changed.send) if scheduler is not None else None
         self._context = context
@@ -98,8 +90,7 @@ class CasesPresenter:
     def look_at_files(self, seconds: float = 0.03) -> bool:
         """Look for a short time at files that were not read yet, and name the values of label maps.
 
-        Returns:
-            Whether none is left.
+        Returns whether none is left.
         """
         paths, unnamed = self._paths()
         is_done = self._files.look_at(paths, seconds, unnamed)
@@ -115,8 +106,6 @@ class CasesPresenter:
         self._watch.close()
         if self._changed_soon is not None:
             self._changed_soon.close()
-
-    # -- what is shown -----------------------------------------------------------------------------------------------
 
     @property
     def report(self) -> CaseReport:
@@ -171,11 +160,7 @@ class CasesPresenter:
         return [] if self._row(key).is_file else offered(self._rows, key, image_volumes(self._context.scene))
 
     def training_nodes(self) -> TrainingNodes:
-        """What logic.train and TrainingExport learn from.
-
-        Raises:
-            DataError: the cases cannot be trained on; the text is `reason_not_trainable`.
-        """
+        """What logic.train and TrainingExport learn from; raises a DataError with `reason_not_trainable`."""
         if self.reason_not_trainable:
             raise DataError(self.reason_not_trainable)
         pairs = {
@@ -190,15 +175,10 @@ class CasesPresenter:
             channels=self._channels,
         )
 
-    # -- what a person does ------------------------------------------------------------------------------------------
-
     def add_scene_volumes(self) -> int:
         """Add every volume of the scene that is not in the table; labeled if a segmentation belongs to it.
 
-        Unlabeled cases get the segmentations that came into the scene after them.
-
-        Returns:
-            How many volumes were added.
+        Unlabeled cases get the segmentations that came into the scene after them. Returns how many volumes were added.
 
         Raises:
             DataError: there is nothing to add.
@@ -212,11 +192,7 @@ class CasesPresenter:
         return self.add_volumes(image_volumes(self._context.scene))
 
     def add_volumes(self, nodes: Iterable[Any]) -> int:
-        """Add those of the nodes that are volumes which can be cases, and are not in the table yet.
-
-        Returns:
-            How many were added.
-        """
+        """Add the nodes that are volumes which can be cases, and are not in the table yet; returns how many."""
         given = list(nodes)
         added = self._new_volumes([volume for volume in image_volumes(self._context.scene) if volume in given])
         pairs = self._pairs()
@@ -227,21 +203,13 @@ class CasesPresenter:
         return len(added)
 
     def add_items(self, items: Iterable[int]) -> int:
-        """Add the volumes of items of the subject hierarchy, and of folders and studies among them.
-
-        Returns:
-            How many were added.
-        """
+        """Add the volumes of items of the subject hierarchy, of folders and studies, too; returns how many."""
         return self.add_volumes(nodes_of_items(self._context, items))
 
     def add_files(self, path: Union[str, Path]) -> int:
-        """Add the cases of a folder, a datalist or an image file; the images stay on disk.
+        """Add the cases of a folder, a datalist or an image file; the images stay on disk. Returns how many.
 
-        Args:
-            path: see coranet.contract.find_cases. Images that are in the table already are left out, test cases, too.
-
-        Returns:
-            How many were added.
+        Images that are in the table already are left out, and test cases, too; see `coranet.contract.find_cases`.
 
         Raises:
             DataError: there is no case that could be added.
@@ -270,11 +238,9 @@ class CasesPresenter:
         self._replace(replace(self._row(key), role=role))
 
     def set_segmentation(self, key: str, source: Optional[Any]) -> None:
-        """Give a case another segmentation, or none; an unlabeled case becomes labeled by it, and back.
+        """Give a case another segmentation node or LabelFile, or none.
 
-        Args:
-            key: of the row.
-            source: segmentation node or LabelFile; None: none.
+        An unlabeled case becomes labeled by it, and back.
         """
         row = self._row(key)
         if source is not None:
@@ -310,10 +276,7 @@ class CasesPresenter:
     def set_image(self, key: str, channel: int, node: Optional[Any]) -> None:
         """Choose an image of a case; if it was a case of its own, it is not any more.
 
-        Args:
-            key: of the row.
-            channel: 1 for the second channel, and so on.
-            node: the volume node; None: none.
+        Channel 1 is the second one, and so on; a node of None takes the image away.
         """
         self._rows = given(self._rows, key, channel, node)
         self._keep()
@@ -334,8 +297,6 @@ class CasesPresenter:
             raise DataError(_("A segment needs a name of its own, got '{name}'; choose another.").format(name=new))
         self._rows = [renamed(row, name, new.strip()) for row in self._rows]
         self._keep()
-
-    # ----------------------------------------------------------------------------------------------------------------
 
     def _images(self, row: CaseRow) -> Any:
         return row.images if self._channels else row.volume

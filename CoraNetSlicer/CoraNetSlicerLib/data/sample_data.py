@@ -53,12 +53,7 @@ def load_phantom(
 
 
 def register_phantom(sample_data_logic: Any, load: Callable[[], object]) -> None:
-    """Offer the phantom in the module Sample Data.
-
-    Args:
-        sample_data_logic: the class SampleData.SampleDataLogic.
-        load: makes and loads it; nothing is downloaded.
-    """
+    """Offer the phantom in the module Sample Data (`SampleData.SampleDataLogic`); nothing is downloaded."""
     if hasattr(sample_data_logic, "registerCustomSampleDataCategory"):  # Slicer 5.12
         sample_data_logic.registerCustomSampleDataCategory(CATEGORY, title=_("CoraNet"))
     sample_data_logic.registerCustomSampleDataSource(

@@ -29,14 +29,6 @@ class DataSection(Section):
     def __init__(
         self, ui: Any, presenter: CasesPresenter, application: Host, ranking: Optional[CaseRanking] = None
     ) -> None:
-        """Bind the widgets.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            presenter: holds what is shown.
-            application: asks for folders and files.
-            ranking: how uncertain the cases are; None: unknown.
-        """
         super().__init__(ui)
         self._presenter = presenter
         self._application = application
@@ -73,8 +65,6 @@ class DataSection(Section):
         self._repaint.close()
         self._look_at_files.close()
         self._table.close()
-
-    # -- from the person ---------------------------------------------------------------------------------------------
 
     def _add_files(self) -> None:
         answers = {"folder": _("Folder"), "datalist": _("Datalist"), "": _("Cancel")}
@@ -164,8 +154,6 @@ class DataSection(Section):
             self._ui.dataErrorLabel,
             "" if count else _("Nothing new was dropped. Drop image volumes that are not in the table."),
         )
-
-    # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         ui, presenter = self._ui, self._presenter

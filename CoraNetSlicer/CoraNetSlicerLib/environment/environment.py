@@ -34,15 +34,9 @@ class InterpreterKind(Enum):
 
 
 class Environment:
-    """The chosen interpreter, and what belongs to it."""
+    """The chosen interpreter, and what belongs to it; the environment and the log are in the folder `home`."""
 
     def __init__(self, application: Host, home: Path) -> None:
-        """Take what remembers the choice.
-
-        Args:
-            application: remembers the choice, and has Slicer's own Python.
-            home: folder for the environment and the log.
-        """
         self._application = application
         self._home = home
 
@@ -162,11 +156,7 @@ class Environment:
         return Interpreter.chosen(self.python, variables)
 
     def slicers_interpreter(self) -> Interpreter:
-        """PythonSlicer, which also runs installers.
-
-        Raises:
-            JobError: there is none.
-        """
+        """PythonSlicer, which also runs installers; raises JobError where there is none."""
         return Interpreter.of_slicer(self._application.python_slicer(), self._application.startup_environment())
 
     @staticmethod

@@ -19,11 +19,8 @@ _WRONG_BUILD = ("device.cpu_build", "device.driver", "device.architecture")
 class Fix:
     """A button.
 
-    Attributes:
-        code: what it does, for `EnvironmentPresenter.fix`: "install", "anew", also with packages ("anew:monai"),
-            "extension", "module", "choose:private", "choose:other".
-        label: its text.
-        tool_tip: what will happen.
+    `code` is what it does, for `EnvironmentPresenter.fix`: "install", "anew", also with packages ("anew:monai"),
+    "extension", "module", "choose:private", "choose:other".
     """
 
     code: str
@@ -33,14 +30,7 @@ class Fix:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """A finding as it is shown.
-
-    Attributes:
-        code: what is wrong, for programs.
-        level: "error" or "warning".
-        text: what is wrong.
-        fixes: the buttons; none where a click can do nothing.
-    """
+    """A finding of level "error" or "warning" as it is shown; without fixes where a click can do nothing."""
 
     code: str
     level: str
@@ -60,12 +50,7 @@ def titles(names: Iterable[str]) -> str:
 
 
 def row_of_no_environment(folder: str, gib: float) -> FindingRow:
-    """The one thing to do at the first start.
-
-    Args:
-        folder: where the environment will be made.
-        gib: room that it needs.
-    """
+    """The one thing to do at the first start."""
     text = _(
         "CoraNet needs PyTorch and MONAI. Install puts them into an environment of their own in '{folder}'. It "
         "downloads them from the internet and needs about {gib} GiB of disk space. Slicer's own packages stay as they "
@@ -77,13 +62,7 @@ def row_of_no_environment(folder: str, gib: float) -> FindingRow:
 
 
 def rows_of(health: Health, kind: InterpreterKind, has_pytorch_module: bool) -> list[FindingRow]:
-    """The findings of the doctor, errors first; missing packages share a row.
-
-    Args:
-        health: what the doctor found.
-        kind: whose Python it checked.
-        has_pytorch_module: Slicer's PyTorch extension is installed.
-    """
+    """The findings of the doctor, errors first; missing packages share a row."""
     missing = [finding for finding in health.findings if finding.code == "package.missing"]
     names = [finding.topic for finding in missing]
     rows = []

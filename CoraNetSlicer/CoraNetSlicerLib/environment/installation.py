@@ -7,12 +7,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
 from coranet.contract.errors import JobError, storage_error
-from coranet.contract.process import ENGINE, DetachedProcess
+from coranet.contract.process import ENGINE
 
 from ..core.protocols import Packages
 from ..core.translation import _
@@ -20,7 +19,6 @@ from .environment import Environment, InterpreterKind
 from .interpreter import BackgroundProcess, Interpreter
 from .probe import Health
 
-_EXTENSION = "PyTorch"
 # Of the engine's package_check, which this side must not import; a test compares them.
 MONAI = "monai>=1.3"
 
@@ -35,92 +33,11 @@ _LONGEST_PATH = 259
 _DEEPEST_FILE = 180
 
 
-@dataclass(frozen=True)
-class InstallRequest:
-    """The request to `coranet install`.
-
-    Attributes:
-        packages: names, for example ("torch", "monai"); (): all, into an environment of our own.
-        environment: folder of that environment; "": none.
-        python: the Python that gets the packages; "": none.
-        anew: remove the environment or the packages first.
-        wheels: folder of wheel files; "": from the internet.
-    """
-
-    packages: tuple[str, ...] = ()
-    environment: str = ""
-    python: str = ""
-    anew: bool = False
-    wheels: str = ""
-
-    def args(self) -> list[str]:
-        """The arguments of the command line."""
-        options = {"environment": self.environment, "python": self.python, "wheels": self.wheels}
-        chosen = [f"--{name}={value}" for name, value in options.items() if value]
-        return ["install", *self.packages, *chosen, *["--anew"] * self.anew]
-
-
-class Installation:
-    """An installation in a process of its own. `poll` it until it is over."""
-
-    can_stop = True
-
-    def __init__(
-        self,
-        interpreter: Interpreter,
-        args: Sequence[str],
-        log: Path,
-        launch: Callable[..., Any] = DetachedProcess,
-    ) -> None:
-        """Start it.
-
-        Args:
-            interpreter: the Python that runs the installer.
-            args: its arguments, for example the engine's file and those of `InstallRequest`.
-            log: file for its output; an older one is replaced.
-            launch: starts a process, like subprocess.Popen.
-
-        Raises:
-            JobError: the Python cannot be started.
-            StorageError: the log cannot be written.
-        """
-        self._process = BackgroundProcess(interpreter, args, log, launch=launch)
-
-    @staticmethod
-    def by_engine(interpreter: Interpreter, request: InstallRequest, log: Path, engine: Path = ENGINE) -> Installation:
-        """Start `coranet install`; raises as the constructor."""
-        return Installation(interpreter, [str(engine), *request.args()], log)
-
-    def poll(self) -> Optional[int]:
-        """Its exit code; None: it still works. Never waits."""
-        return self._process.exit_code()
-
-    def stop(self) -> None:
-        """End it with all its children. An environment that is left unfinished is made anew by the next one."""
-        self._process.stop()
-
-    def log(self) -> str:
-        """Its last output, for a person."""
-        return "\n".join(self._process.output().splitlines()[-_SHOWN_LINES:])
-
-    def why_failed(self) -> str:
-        """The likely cause in a sentence, with the last error in its output."""
-        return likely_cause(self._process.output(), self._process.exit_code() or 0)
-
-
 class SlicerInstallation:
-    """An installation by `slicer.packaging`, which Slicer has since 5.11. The same members as `Installation`."""
-
-    # Slicer offers no way to.
-    can_stop = False
+    """An installation by `slicer.packaging`, which Slicer has since 5.11; it is watched as a `BackgroundProcess` is."""
 
     def __init__(self, pip_install: Callable[..., object], args: Sequence[str], log: Path) -> None:
-        """Start it.
-
-        Args:
-            pip_install: `slicer.packaging.pip_install`.
-            args: those of pip, without "install".
-            log: file for its output; an older one is replaced.
+        """Start `slicer.packaging.pip_install` with the arguments of pip; its output replaces that in the log.
 
         Raises:
             JobError: Slicer installs something else at the moment.
@@ -139,51 +56,34 @@ class SlicerInstallation:
                 list(args),
                 blocking=False,
                 show_progress=False,
-                logCallback=self._on_line,
+                logCallback=self._lines.append,
                 completedCallback=self._on_end,
             )
         except RuntimeError as error:
             raise JobError(_("Slicer cannot install it now ({error}); try again later.").format(error=error)) from error
 
-    def _on_line(self, line: str) -> None:
-        self._lines.append(line.rstrip())
-
     def _on_end(self, code: int) -> None:
         self._code = code
-        self._log.write_text(self.log(), encoding="utf-8")
+        self._log.write_text(self.output(), encoding="utf-8")
 
-    def poll(self) -> Optional[int]:
-        """Its exit code; None: it still works."""
+    def exit_code(self) -> Optional[int]:
+        """How it ended; None: it still works."""
         return self._code
 
-    def stop(self) -> None:
-        """Does nothing: see `can_stop`."""
-
-    def log(self) -> str:
-        """Its last output, for a person."""
-        return "\n".join(self._lines[-_SHOWN_LINES:])
-
-    def why_failed(self) -> str:
-        """The likely cause in a sentence, with the last error in its output."""
-        return likely_cause(self.log(), self._code or 0)
-
-
-StartInstallation = Callable[[Interpreter, InstallRequest, Path], Any]
+    def output(self) -> str:
+        """Its output so far."""
+        return "\n".join(line.rstrip() for line in self._lines)
 
 
 class PackageInstallation:
-    """At most one installation at a time; `problem` is why the last one failed."""
+    """At most one installation at a time; `problem` is why the last one failed, `log` the end of its output."""
 
     def __init__(
-        self, environment: Environment, application: Packages, start: StartInstallation = Installation.by_engine
+        self,
+        environment: Environment,
+        application: Packages,
+        start: Callable[[Interpreter, Sequence[str], Path], Any] = BackgroundProcess,
     ) -> None:
-        """Take the environment to install into.
-
-        Args:
-            environment: the choice of this machine.
-            application: the application's Python and extensions.
-            start: starts `coranet install`, with its log.
-        """
         self._environment = environment
         self._application = application
         self._start = start
@@ -198,8 +98,8 @@ class PackageInstallation:
 
     @property
     def can_stop(self) -> bool:
-        """Whether what runs can be stopped."""
-        return self._running is not None and self._running.can_stop
+        """Whether what runs can be stopped; Slicer offers no way to."""
+        return self._running is not None and not isinstance(self._running, SlicerInstallation)
 
     def begin(self, names: Sequence[str], health: Optional[Health], anew: bool) -> None:
         """Start to install, unless it could not succeed: then `problem` is the reason.
@@ -216,54 +116,49 @@ class PackageInstallation:
         is_private = environment.kind is InterpreterKind.PRIVATE
         facts = health.facts if health else {}
         folder = Path(environment.folder if is_private else str(facts.get("packages_folder", "")))
-        reason = obstacle(folder, with_torch=is_private or "torch" in names)
-        self.problem, self.log = reason.message if reason else "", ""
-        if reason is not None:
+        self.problem, self.log = obstacle(folder, with_torch=is_private or "torch" in names), ""
+        if self.problem:
             return
         if environment.kind is InterpreterKind.SLICER:
-            self._running = self._into_slicer({name: str(value) for name, value in facts.items()}, anew)
-        else:
-            request = InstallRequest(
-                packages=() if is_private else tuple(names),
-                environment=environment.folder if is_private else "",
-                python="" if is_private else environment.python,
-                anew=anew,
-                wheels=environment.wheels_folder,
-            )
-            self._running = self._start(environment.slicers_interpreter(), request, environment.install_log)
+            self._into_slicer({name: str(value) for name, value in facts.items()}, anew)
+            return
+        target = [f"--environment={environment.folder}"] if is_private else [*names, f"--python={environment.python}"]
+        wheels = [f"--wheels={environment.wheels_folder}"] if environment.wheels_folder else []
+        self._run([str(ENGINE), "install", *target, *wheels, *["--anew"] * anew])
 
-    def _into_slicer(self, versions: dict[str, str], anew: bool) -> Any:
+    def _into_slicer(self, versions: dict[str, str], anew: bool) -> None:
         """MONAI is the only package of ours among those of Slicer: one of pure Python."""
         args = pip_args(MONAI, versions, self._environment.wheels_folder, anew)
-        log, pip_install = self._environment.install_log, self._application.pip_install()
-        if pip_install is not None:
-            return SlicerInstallation(pip_install, args, log)
-        return Installation(self._environment.slicers_interpreter(), ["-m", "pip", "install", *args], log)
+        pip_install = self._application.pip_install()
+        if pip_install is None:
+            self._run(["-m", "pip", "install", *args])
+        else:
+            self._running = SlicerInstallation(pip_install, args, self._environment.install_log)
+
+    def _run(self, args: Sequence[str]) -> None:
+        self._running = self._start(self._environment.slicers_interpreter(), args, self._environment.install_log)
 
     def stop(self) -> None:
-        """End it, where that is possible."""
+        """End it with its children, where that is possible; an unfinished environment is made anew by the next one."""
         if self.can_stop:
             self._running.stop()
-            self.log = self._running.log()
+            self.log = self._end_of_output()
             self._running, self.problem = None, _("The installation was stopped.")
 
     def poll(self) -> bool:
         """Look once, without waiting. Returns whether anything is new; when it is over, `is_running` is False."""
         if self._running is None:
             return False
-        code, log = self._running.poll(), self._running.log()
+        code, log = self._running.exit_code(), self._end_of_output()
         is_new = code is not None or log != self.log
         self.log = log
         if code is not None:
-            self.problem = self._running.why_failed() if code else ""
+            self.problem = likely_cause(self._running.output(), code) if code else ""
             self._running = None
         return is_new
 
-    def install_extension(self) -> None:
-        """Install Slicer's PyTorch extension, and restart; sets `problem` where that fails."""
-        self.problem = self._application.install_extension(_EXTENSION)
-        if not self.problem:
-            self._application.restart()
+    def _end_of_output(self) -> str:
+        return "\n".join(self._running.output().splitlines()[-_SHOWN_LINES:])
 
 
 def pip_args(requirement: str, versions: dict[str, str], wheels: str, anew: bool) -> list[str]:
@@ -282,14 +177,6 @@ def pip_args(requirement: str, versions: dict[str, str], wheels: str, anew: bool
     return [*replaced, *source, requirement, *pinned]
 
 
-@dataclass(frozen=True)
-class Obstacle:
-    """Why nothing is installed: a code for programs, and a sentence."""
-
-    code: str
-    message: str
-
-
 def needed_gib(with_torch: bool = True) -> float:
     """How much room an installation needs on this computer, in GiB."""
     if not with_torch:
@@ -297,32 +184,24 @@ def needed_gib(with_torch: bool = True) -> float:
     return _CUDA_GIB if shutil.which("nvidia-smi") else _PLAIN_GIB
 
 
-def obstacle(packages_folder: Path, with_torch: bool, platform: str = sys.platform) -> Optional[Obstacle]:
-    """The first reason not to begin an installation; None: there is none.
-
-    Args:
-        packages_folder: where the packages will be; need not be there yet.
-        with_torch: PyTorch is among them.
-        platform: as sys.platform.
-    """
+def obstacle(packages_folder: Path, with_torch: bool, platform: str = sys.platform) -> str:
+    """The first reason not to begin an installation into a folder that may not be there yet; "": there is none."""
     existing = next((folder for folder in (packages_folder, *packages_folder.parents) if folder.is_dir()), None)
     if existing is None or not _is_writable(existing):
         text = _("'{folder}' cannot be written. Choose an environment of its own in a folder of yours.")
-        return Obstacle("folder.read_only", text.format(folder=packages_folder))
+        return text.format(folder=packages_folder)
     too_many = characters_too_many(str(packages_folder), platform) if with_torch else 0
     if too_many:
         text = _(
             "The path '{folder}' is {count} characters too long for the files of PyTorch on Windows. Choose an "
             "environment folder with a short path, for example 'C:\\CoraNet'."
         )
-        return Obstacle("folder.path_too_long", text.format(folder=packages_folder, count=too_many))
+        return text.format(folder=packages_folder, count=too_many)
     free, needed = shutil.disk_usage(existing).free / 2**30, needed_gib(with_torch)
     if free < needed:
         text = _("Only {free} GiB are free for '{folder}', about {needed} are needed. Free some space first.")
-        return Obstacle(
-            "folder.no_space", text.format(free=round(free, 1), folder=packages_folder, needed=round(needed, 1))
-        )
-    return None
+        return text.format(free=round(free, 1), folder=packages_folder, needed=round(needed, 1))
+    return ""
 
 
 def characters_too_many(packages_folder: str, platform: str = sys.platform) -> int:
@@ -356,12 +235,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def likely_cause(log: str, exit_code: int) -> str:
-    """The likely cause in a sentence, followed by the last error in the log.
-
-    Args:
-        log: what the installation printed.
-        exit_code: of its process.
-    """
+    """The likely cause in a sentence, followed by the last error in the log."""
     cause = next((text for pattern, text in _causes() if re.search(pattern, log, re.IGNORECASE)), "")
     if not cause and exit_code in (-9, 137):
         cause = _("The system killed the installation, probably because memory ran out; close other programs.")

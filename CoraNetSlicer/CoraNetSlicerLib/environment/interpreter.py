@@ -27,12 +27,7 @@ _LONGEST_END_S = 2.0
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python to run the engine with.
-
-    Attributes:
-        executable: path of the program.
-        environment: the complete environment that its processes get.
-    """
+    """A Python to run the engine with, and the complete environment that its processes get."""
 
     executable: str
     environment: Mapping[str, str] = field(repr=False)
@@ -44,11 +39,7 @@ class Interpreter:
 
     @staticmethod
     def of_slicer(python_slicer: Optional[str], startup_environment: Mapping[str, str]) -> Interpreter:
-        """PythonSlicer, the application's own Python.
-
-        Args:
-            python_slicer: its path, as `shutil.which("PythonSlicer")` finds it.
-            startup_environment: `slicer.util.startupEnvironment()`: as it was before the application changed it.
+        """PythonSlicer, the application's own Python, with the environment as it was before the application changed it.
 
         Raises:
             JobError: there is no PythonSlicer.
@@ -72,6 +63,22 @@ class Interpreter:
         return Interpreter(str(executable), {**inherited, **_ENCODING})
 
 
+def start_process(
+    interpreter: Interpreter, args: Sequence[str], launch: Callable[..., Any] = DetachedProcess, **options: Any
+) -> Any:
+    """Start a Python with arguments; options as of `start_in_own_group`.
+
+    Raises:
+        JobError: it cannot be started.
+    """
+    command = [interpreter.executable, *args]
+    try:
+        return start_in_own_group(command, launch, env=dict(interpreter.environment), **options)
+    except OSError as error:
+        text = _("'{program}' cannot be started ({reason}); choose another Python.")
+        raise JobError(text.format(program=command[0], reason=error.strerror or str(error))) from error
+
+
 class BackgroundProcess:
     """Its output goes into files: no pipe has to be read, and it can outlive its parent."""
 
@@ -83,14 +90,7 @@ class BackgroundProcess:
         errors: Optional[Path] = None,
         launch: Callable[..., Any] = DetachedProcess,
     ) -> None:
-        """Start it.
-
-        Args:
-            interpreter: the Python that runs it.
-            args: script, and its arguments.
-            output: file for its output.
-            errors: file for its standard error; None: the same.
-            launch: starts a process, like subprocess.Popen.
+        """Start a script with its arguments; its standard error goes into the same file, unless it has one of its own.
 
         Raises:
             JobError: the Python cannot be started.
@@ -105,21 +105,10 @@ class BackgroundProcess:
         with written:
             separate = open(errors, "wb") if errors else None  # noqa: SIM115 - closed below
             try:
-                self._child = start_in_own_group(
-                    [interpreter.executable, *args],
-                    launch,
-                    stdout=written,
-                    stderr=separate or subprocess.STDOUT,
-                    env=dict(interpreter.environment),
-                    cwd=str(output.parent),
-                )
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise JobError(
-                    _("'{program}' cannot be started ({reason}); choose another Python.").format(
-                        program=interpreter.executable, reason=reason
-                    )
-                ) from error
+                self._child = start_process(
+                    interpreter, args, launch,
+                    stdout=written, stderr=separate or subprocess.STDOUT, cwd=str(output.parent),
+                )  # fmt: skip
             finally:
                 if separate is not None:
                     separate.close()

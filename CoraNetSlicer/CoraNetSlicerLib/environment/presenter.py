@@ -3,52 +3,39 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, Optional, Protocol
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Optional
 
 from coranet.contract.errors import CoraNetError
 
 from ..core.notification import Signal
-from ..core.protocols import Dialogs, Packages, Scheduler
+from ..core.protocols import Host
 from ..core.translation import _, sentence
 from .environment import Environment, InterpreterKind
 from .fixes import FindingRow, choose_private, row_of_no_environment, rows_of, summary_of
-from .installation import Installation, PackageInstallation, StartInstallation, needed_gib
-from .interpreter import Interpreter
+from .installation import PackageInstallation, needed_gib
+from .interpreter import BackgroundProcess, Interpreter
 from .probe import Health, Probe
 
 _LOG = logging.getLogger(__name__)
 _POLL_MS = 300
-_PYTORCH_MODULE = "PyTorchUtils"
-
-
-class _Application(Scheduler, Dialogs, Packages, Protocol):
-    """The page's interface to the application."""
+_EXTENSION, _PYTORCH_MODULE = "PyTorch", "PyTorchUtils"
 
 
 class EnvironmentPresenter:
-    """State and actions of the page.
+    """State and actions of the page; `changed` is sent after each change of what is shown.
 
-    Attributes:
-        changed: sent after each change of what is shown.
-        environment: the choice of this machine; changed through the presenter.
+    The choice of this machine (`environment`) is changed through the presenter. Nothing is started before `check`.
     """
 
     def __init__(
         self,
         environment: Environment,
-        application: _Application,
+        application: Host,
         probe: Callable[[Interpreter], Any] = Probe,
-        installation: StartInstallation = Installation.by_engine,
+        installation: Callable[[Interpreter, Sequence[str], Path], Any] = BackgroundProcess,
     ) -> None:
-        """Take the environment; nothing is started before `check`.
-
-        Args:
-            environment: the choice of this machine.
-            application: shows questions, waits, and knows Slicer's packages.
-            probe: starts the doctor.
-            installation: starts `coranet install`, with its log.
-        """
         self.changed = Signal()
         self.environment = environment
         self._application = application
@@ -59,8 +46,6 @@ class EnvironmentPresenter:
         self._interpreter: Optional[Interpreter] = None
         self._problem = ""
         self._is_polling = self._is_closed = False
-
-    # -- what is shown -----------------------------------------------------------------------------------------------
 
     @property
     def is_checking(self) -> bool:
@@ -150,8 +135,6 @@ class EnvironmentPresenter:
         """The last output of the installation; "" if there was none."""
         return self._packages.log
 
-    # -- the choice --------------------------------------------------------------------------------------------------
-
     @property
     def kinds(self) -> list[tuple[str, str]]:
         """Key and text of each kind of interpreter."""
@@ -174,33 +157,19 @@ class EnvironmentPresenter:
             self.check()
 
     def set_python(self, path: str) -> None:
-        """Choose the user's Python, and check it.
-
-        Raises:
-            ConfigError: there is none.
-        """
+        """Choose the user's Python, and check it; raises ConfigError where there is none."""
         self.environment.set_python(path)
         self.check()
 
     def set_folder(self, path: str) -> None:
-        """Choose the folder for the environment of our own, and check it.
-
-        Raises:
-            ConfigError: it cannot be one.
-        """
+        """Choose the folder for the environment of our own, and check it; raises ConfigError where it cannot be one."""
         self.environment.set_folder(path)
         self.check()
 
     def set_wheels_folder(self, path: str) -> None:
-        """Install from a folder of wheel files.
-
-        Raises:
-            ConfigError: it has none.
-        """
+        """Install from a folder of wheel files; raises ConfigError where it has none."""
         self.environment.set_wheels_folder(path)
         self.changed.send()
-
-    # -- checking ----------------------------------------------------------------------------------------------------
 
     def check(self) -> None:
         """Check the chosen Python; `changed` is sent when the answer is there."""
@@ -232,14 +201,8 @@ class EnvironmentPresenter:
             self.environment.remember(self._interpreter, health)
         self.changed.send()
 
-    # -- fixing ------------------------------------------------------------------------------------------------------
-
     def fix(self, code: str) -> None:
-        """Do the action of a finding's button; see `Fix.code`.
-
-        Raises:
-            CoraNetError: it cannot be started.
-        """
+        """Do the action of a finding's button, see `Fix.code`; raises CoraNetError where it cannot be started."""
         action, _colon, names = code.partition(":")
         if self.is_installing:
             return
@@ -262,7 +225,9 @@ class EnvironmentPresenter:
             "check again on the page Environment."
         )
         if self._application.confirm(question):
-            self._packages.install_extension()
+            self._packages.problem = self._application.install_extension(_EXTENSION)
+            if not self._packages.problem:
+                self._application.restart()
             self.changed.send()
 
     def stop_install(self) -> None:
@@ -275,8 +240,6 @@ class EnvironmentPresenter:
         # What is remembered is no longer true.
         self.environment.forget()
         self.check()
-
-    # -- looking now and then ----------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Let go: the doctor is ended, an installation goes on to its end."""

@@ -33,11 +33,7 @@ class Finding:
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> Finding:
-        """From the doctor's answer; other keys are ignored.
-
-        Raises:
-            KeyError, TypeError: a key is missing.
-        """
+        """From the doctor's answer; other keys are ignored, a missing one raises KeyError."""
         return Finding(*(content[field.name] for field in fields(Finding)))
 
 
@@ -51,11 +47,7 @@ class Health:
 
     @staticmethod
     def from_json(text: str) -> Health:
-        """Read the doctor's answer; what a library has printed before it is ignored.
-
-        Raises:
-            ValueError: it is none.
-        """
+        """Read the doctor's answer; what a library printed before it is ignored. Raises ValueError where it is none."""
         text = text.replace("\r\n", "\n")
         start = text.find('{\n "is_well"')
         content = json.loads(text[start:] if start >= 0 else text)
@@ -89,11 +81,6 @@ class Probe:
         engine: Path = ENGINE,
     ) -> None:
         """Start it.
-
-        Args:
-            interpreter: the Python to check.
-            clock: seconds.
-            engine: the engine's entry file.
 
         Raises:
             JobError: the Python cannot be started.

@@ -19,19 +19,11 @@ _TYPING_MS = 500
 
 
 class EnvironmentSection(Section):
-    """Shows whether the chosen Python works; opens by itself once when it does not."""
+    """Shows whether the chosen Python works; opens by itself once when it does not, by `on_error`."""
 
     def __init__(
         self, ui: Any, presenter: EnvironmentPresenter, application: Host, on_error: Callable[[], object] = lambda: None
     ) -> None:
-        """Bind the widgets.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            presenter: state and actions.
-            application: waits, and opens files.
-            on_error: brings the page into view.
-        """
         Section.__init__(self, ui)
         self._presenter = presenter
         self._application = application
@@ -66,8 +58,6 @@ class EnvironmentSection(Section):
         self._clear_rows()
         Section.cleanup(self)
 
-    # -- what a person does ------------------------------------------------------------------------------------------
-
     def _on_kind(self, _changed: object = None) -> None:
         # Qt 5 sends the index or the text, depending on the overload that was found.
         if self._ui.interpreterCombo.currentIndex >= 0:
@@ -90,8 +80,6 @@ class EnvironmentSection(Section):
     def _fix(self, code: str) -> None:
         if not self._is_closed:
             self.attempt(self._ui.environmentErrorLabel, lambda: self._presenter.fix(code))
-
-    # -- painting ----------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         ui, presenter = self._ui, self._presenter

@@ -72,11 +72,7 @@ def _model_folder(model: AnyJob) -> Path:
 
 
 def job_of(job: AnyJob) -> Job:
-    """The job directory of a handle or folder.
-
-    Raises:
-        JobError: the folder holds no job of this version.
-    """
+    """The job directory of a handle or folder; raises JobError where the folder holds no job of this version."""
     if isinstance(job, JobHandle):
         return job.job
     return job if isinstance(job, Job) else Job.open(Path(job).expanduser())

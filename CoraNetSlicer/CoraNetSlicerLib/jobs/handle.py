@@ -76,7 +76,7 @@ class JobHandle:
         """
         self.job = job
         self._runner = runner
-        self._process = process or runner.attach(job)
+        self._process = process or JobProcess(job)
         self._ticker = ticker
         self._process_events = processEvents
         self._clock = clock
@@ -360,12 +360,7 @@ def time_budget(job: Job) -> str:
 
 
 def time_left(seconds: float, in_all: str = "") -> str:
-    """How long it will take: "12 min left of 1 h".
-
-    Args:
-        seconds: until the end of everything.
-        in_all: how long it may take in all; "": not set.
-    """
+    """How long it will take until the end of everything: "12 min left of 1 h"."""
     text = _("{time} left").format(time=duration(seconds))
     return _("{text} of {time}").format(text=text, time=in_all) if in_all else text
 

@@ -26,20 +26,16 @@ _FORBIDDEN = '<>:"/\\|?*'
 
 @dataclass(frozen=True)
 class JobSummary:
-    """A job of a list.
+    """A job of a list; kind and status are None where it cannot be read, and `problem` is the reason.
 
     Attributes:
-        folder: of the job.
-        kind: what it does; None: it cannot be read.
-        status: its status; None: it cannot be read.
         changed: when something happened last, seconds since 1970.
         phase: what a job does or did when it was stopped; "" if unknown.
         share_done: of that phase, 0 to 1; None while unknown.
         seconds_left: until the end of everything, estimated at `changed`; None while unknown.
-        time_asked: how long a training that is not over may take in all; "": as long as its steps take.
+        time_budget: how long a training that is not over may take in all; "": as long as its steps take.
         is_stopping: whether it was asked to stop and still runs.
-        message: the last word of a job that finished or failed; "" if there is none.
-        problem: why it cannot be read; "" if it can.
+        message: the last word of a job that finished or failed.
     """
 
     folder: Path
@@ -130,15 +126,9 @@ def _time_and_size(path: Path) -> tuple[float, float]:
 
 
 class RememberedJob:
-    """A job that the scene remembers."""
+    """A job that the scene remembers, such as its "Training"."""
 
     def __init__(self, parameters: Parameters, name: str) -> None:
-        """Read nothing yet.
-
-        Args:
-            parameters: the panel's state in the scene.
-            name: what the job is there, such as "Training".
-        """
         self._parameters = parameters
         self._folder, self._identifier = f"{name}Folder", f"{name}Job"
 
@@ -160,13 +150,7 @@ class RememberedJob:
 def find_again(folder: str, identifier: str, jobs_folder: Path) -> Optional[Path]:
     """Where a job lies that a scene remembers: in the folder in which it was, else among the jobs of another folder.
 
-    Args:
-        folder: where it was.
-        identifier: of the job.
-        jobs_folder: holds jobs, one of which may be it under another name.
-
-    Returns:
-        None if it is gone, or another job lies in its folder. A job there that cannot be read is taken for it.
+    None if it is gone, or another job lies in its folder. A job there that cannot be read is taken for it.
     """
     remembered = Path(folder)
     if folder and Job.exists(remembered) and _identifier(remembered) in ("", identifier):
@@ -202,12 +186,7 @@ def segmentation_name(volumes: Sequence[str]) -> str:
 
 
 def free_name(folder: Path, name: str) -> str:
-    """A name that no job has: the given one, or with a number behind it.
-
-    Args:
-        folder: of all jobs.
-        name: characters that a folder's name cannot have are left out.
-    """
+    """A name that no job of a folder has: the given one without forbidden characters, or with a number behind it."""
     base = _usable(name)
     candidate, number = base, 2
     while (folder / candidate).exists():
@@ -216,12 +195,7 @@ def free_name(folder: Path, name: str) -> str:
 
 
 def improved_name(folder: Path, before: str) -> str:
-    """A name that no job has for a training that goes on: "Left atrium, improved 1" after "Left atrium".
-
-    Args:
-        folder: of all jobs.
-        before: name of the training that made the model.
-    """
+    """A name that no job has for a training that goes on: "Left atrium, improved 1" after "Left atrium"."""
     match = re.fullmatch(r"(.*), improved (\d+)", before)
     base, number = (match[1], int(match[2]) + 1) if match else (_usable(before), 1)
     while (folder / f"{base}, improved {number}").exists():
@@ -230,12 +204,7 @@ def improved_name(folder: Path, before: str) -> str:
 
 
 def name_error(folder: Path, name: str) -> str:
-    """What is wrong with the name of a new training, in a sentence; "" if nothing.
-
-    Args:
-        folder: of all jobs.
-        name: as it was typed.
-    """
+    """What is wrong with the name of a new training in the folder of all jobs, in a sentence; "" if nothing."""
     forbidden = sorted({letter for letter in name if letter in _FORBIDDEN or not letter.isprintable()})
     if not name.strip():
         return _("Give the training a name.")

@@ -26,13 +26,7 @@ _NAMES = {"coranet": "CoraNet"}
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model that can be chosen.
-
-    Attributes:
-        name: what a person knows it by.
-        folder: of the training, or of the model alone.
-        card: its description.
-    """
+    """A model that can be chosen: its name, and its folder or that of its training."""
 
     name: str
     folder: Path
@@ -58,13 +52,7 @@ class ModelChoice:
     """
 
     def __init__(self, logic: CoraNetLogic, parameters: Parameters, settings: Settings) -> None:
-        """Look for models, and choose the one that the scene remembers, else the latest.
-
-        Args:
-            logic: knows the folder of all jobs.
-            parameters: the panel's state in the scene.
-            settings: remembers what was chosen.
-        """
+        """Look for models, and choose the one that the scene remembers, else the latest."""
         self.changed = Signal()
         self.entries: tuple[ModelEntry, ...] = ()
         self.chosen: Optional[ModelEntry] = None
@@ -86,8 +74,7 @@ class ModelChoice:
     def choose(self, folder: str | Path) -> None:
         """Choose a model by its folder, or by that of its training; the scene remembers it.
 
-        Raises:
-            ModelError: there is no finished model; the choice stays as it was.
+        Raises ModelError where there is no finished model; the choice stays as it was.
         """
         path = Path(folder).expanduser().absolute()
         ModelCard.read(path)

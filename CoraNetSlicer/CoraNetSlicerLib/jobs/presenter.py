@@ -26,15 +26,7 @@ _LOG_LINES = 30
 
 @dataclass(frozen=True)
 class JobRow:
-    """A line of the list.
-
-    Attributes:
-        folder: of the job.
-        name: of its folder.
-        kind: what it does.
-        state: its status, such as "42 %, 12 min left".
-        date: when something happened last, a time if that was today.
-    """
+    """A line of the list; the date is a time if that was today."""
 
     folder: Path
     name: str
@@ -44,16 +36,12 @@ class JobRow:
 
 
 class JobsPresenter:
-    """Lists the jobs of a folder and looks again while one of them runs and the page is open."""
+    """Lists the jobs of a folder and looks again while one of them runs and the page is open.
+
+    It begins with the folder that was used last; the logic's `jobsFolder` follows it.
+    """
 
     def __init__(self, logic: CoraNetLogic, application: Host, clock: Callable[[], float] = time.time) -> None:
-        """List the jobs of the folder that was used last.
-
-        Args:
-            logic: does the work; its `jobsFolder` follows the folder of the list.
-            application: for what only an application has.
-            clock: seconds since 1970.
-        """
         self.changed = Signal()
         self.opened = Signal()  # with the JobHandle of a job to be shown
         self.folder_changed = Signal()  # also when a job of the folder was deleted
@@ -70,8 +58,6 @@ class JobsPresenter:
         if remembered and not _reason_not_usable(Path(remembered)):
             logic.jobsFolder = Path(remembered)
         self.refresh()
-
-    # -- the folder --------------------------------------------------------------------------------------------------
 
     @property
     def folder(self) -> Path:
@@ -116,8 +102,6 @@ class JobsPresenter:
     def close(self) -> None:
         """Do not look again."""
         self._is_watched = False
-
-    # -- the chosen job ----------------------------------------------------------------------------------------------
 
     @property
     def chosen(self) -> Optional[Path]:
@@ -189,22 +173,12 @@ class JobsPresenter:
             return _("This job cannot be read; open its folder and delete it there.")
         return _("This job is running; stop it first.") if self._status is JobStatus.RUNNING else ""
 
-    # -- what can be done with it ------------------------------------------------------------------------------------
-
     def show(self) -> None:
-        """Have the chosen job shown where it belongs.
-
-        Raises:
-            JobError: it cannot be read.
-        """
+        """Have the chosen job shown where it belongs; raises JobError where it cannot be read."""
         self.opened.send(self._logic.attach(self._chosen_folder()))
 
     def resume(self) -> None:
-        """Go on with the chosen job, and show it.
-
-        Raises:
-            CoraNetError: it cannot be resumed.
-        """
+        """Go on with the chosen job, and show it; raises CoraNetError where it cannot be resumed."""
         handle = self._logic.attach(self._chosen_folder())
         handle.resume()
         self.opened.send(handle)
@@ -212,11 +186,7 @@ class JobsPresenter:
         self._look_again_later(expected=True)
 
     def stop(self) -> None:
-        """Ask the chosen job to stop at its next safe point.
-
-        Raises:
-            CoraNetError: the request cannot be written.
-        """
+        """Ask the chosen job to stop at its next safe point; raises CoraNetError where that cannot be written."""
         self._logic.attach(self._chosen_folder()).cancel()
         self.refresh()
 
@@ -225,11 +195,7 @@ class JobsPresenter:
         self._application.open_path(self._chosen_folder())
 
     def delete(self) -> None:
-        """Delete the chosen job, if the user confirms.
-
-        Raises:
-            CoraNetError: it runs, or something could not be deleted.
-        """
+        """Delete the chosen job, if the user confirms; raises CoraNetError where something could not be deleted."""
         folder = self._chosen_folder()
         size = size_in_words(job_size(Job.open(folder)))
         question = _("Delete the job '{name}' with its model and results ({size})? This cannot be undone.")
@@ -289,24 +255,14 @@ def _reason_not_usable(folder: Path) -> str:
 
 
 def row_of(summary: JobSummary, now: float) -> JobRow:
-    """The line of a job.
-
-    Args:
-        summary: of the job.
-        now: seconds since 1970.
-    """
+    """The line of a job; now is in seconds since 1970."""
     kinds = {JobKind.TRAIN: _("Training"), JobKind.SEGMENT: _("Segmentation")}
     kind = kinds[summary.kind] if summary.kind else ""
     return JobRow(summary.folder, summary.folder.name, kind, _state(summary, now), _date(summary, now))
 
 
 def status_sentence(summary: JobSummary, log: str) -> str:
-    """The status of a job in a sentence.
-
-    Args:
-        summary: of the job.
-        log: the end of its log.
-    """
+    """The status of a job in a sentence; of one that crashed with the end of its log."""
     if summary.problem:
         return _("This job cannot be read: {problem}").format(problem=summary.problem)
     if summary.status is JobStatus.CRASHED:

@@ -12,10 +12,10 @@ from typing import Any, Optional, Union
 
 from coranet.contract import Job, JobStatus, is_alive, terminate_tree
 from coranet.contract.errors import CoraNetError, JobError, storage_error
-from coranet.contract.process import ENGINE, DetachedProcess, start_in_own_group
+from coranet.contract.process import ENGINE, DetachedProcess
 
 from ..core.export import SegmentExport, TrainingExport
-from ..environment.interpreter import Interpreter
+from ..environment.interpreter import Interpreter, start_process
 
 GRACE_S = 30.0
 # From launch to the first sign of life: importing PyTorch from a slow disk takes this long at worst.
@@ -27,18 +27,10 @@ _KILLED = (-9, 137)
 class JobProcess:
     """The process that works on one job: started here, or another one that is known by the job's files.
 
-    Attributes:
-        job: the job.
+    `claimed_before` is who had claimed the job before the child was started.
     """
 
     def __init__(self, job: Job, child: Any = None, claimed_before: Any = None) -> None:
-        """Use `JobRunner.start` or `JobRunner.attach`.
-
-        Args:
-            job: the job.
-            child: the started process (`poll()`, `pid`); None: it was not started here.
-            claimed_before: who had claimed the job before `child` was started.
-        """
         self.job = job
         self._child = child
         self._claimed_before = claimed_before
@@ -110,8 +102,8 @@ class JobProcess:
 class JobRunner:
     """Starts jobs with one interpreter.
 
-    Attributes:
-        interpreter: the Python that runs the engine.
+    The engine's entry file is called by its path, because a launcher may replace PYTHONPATH; `launch` starts a process,
+    like subprocess.Popen.
     """
 
     def __init__(
@@ -121,26 +113,13 @@ class JobRunner:
         launch: Callable[..., Any] = DetachedProcess,
         platform: str = sys.platform,
     ) -> None:
-        """Take everything that differs between the application, a terminal and a test.
-
-        Args:
-            interpreter: the Python that runs the engine.
-            engine: the engine's entry file; called by its path, because a launcher may replace PYTHONPATH.
-            launch: starts a process, like subprocess.Popen.
-            platform: as sys.platform.
-        """
         self.interpreter = interpreter
         self._engine = engine
         self._launch = launch
         self._platform = platform
 
     def start(self, job: Job, resume: bool = False, dry_run: bool = False) -> JobProcess:
-        """Start the process of a job and return at once.
-
-        Args:
-            job: a complete job directory.
-            resume: go on from the last checkpoint.
-            dry_run: only plan a training, and time its parts.
+        """Start the process of a job and return at once; a dry run only plans a training, and times its parts.
 
         Raises:
             JobError: the job is being worked on already, or the interpreter cannot be started.
@@ -150,10 +129,8 @@ class JobRunner:
             raise JobError(f"'{job.folder}' is already running; stop it first, or wait for it.")
         claimed_before = job.worker()
         job.withdraw_cancel()
-        command = [self.interpreter.executable, str(self._engine), "run", str(job.folder)]
-        command += ["--resume"] if resume else []
-        command += ["--dry-run"] if dry_run else []
-        child = self._launch_into_log(job, command)
+        options = [*["--resume"] * resume, *["--dry-run"] * dry_run]
+        child = self._launch_into_log(job, [str(self._engine), "run", str(job.folder), *options])
         return JobProcess(job, child, claimed_before)
 
     def write_and_start(
@@ -161,38 +138,27 @@ class JobRunner:
     ) -> Generator[str, None, JobProcess]:
         """Write the files of a job and start it, in steps between which the application can answer.
 
-        Args:
-            files: writes them.
-            dry_run: only plan a training.
-
-        Yields:
-            What is being written.
+        Yields what is being written.
         """
         job = yield from files.steps()
         return self.start(job, dry_run=dry_run)
 
-    def attach(self, job: Job) -> JobProcess:
-        """Watch a job that may have been started elsewhere."""
-        return JobProcess(job)
-
-    def _launch_into_log(self, job: Job, command: list[str]) -> Any:
+    def _launch_into_log(self, job: Job, args: list[str]) -> Any:
         begun_before = job.log_path.exists()
         try:
             log = open(job.log_path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - two kinds of failure have two messages
         except OSError as error:
             raise storage_error(job.log_path, error) from error
-        environment = dict(self.interpreter.environment)
-        with log:
-            try:
-                child = start_in_own_group(
-                    command, self._launch, outlives=True, platform=self._platform,
-                    stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=str(job.folder),
+        try:
+            with log:
+                child = start_process(
+                    self.interpreter, args, self._launch, outlives=True, platform=self._platform,
+                    stdout=log, stderr=subprocess.STDOUT, cwd=str(job.folder),
                 )  # fmt: skip
-            except OSError as error:
-                if not begun_before:
-                    log.close()
-                    job.log_path.unlink()  # its presence would say that a process was started
-                reason = error.strerror or str(error)
-                raise JobError(f"'{command[0]}' cannot be started ({reason}); choose another Python.") from error
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} $ {subprocess.list2cmdline(command)}\n")
+                command = subprocess.list2cmdline([self.interpreter.executable, *args])
+                log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} $ {command}\n")
+        except JobError:
+            if not begun_before:
+                job.log_path.unlink()  # its presence would say that a process was started
+            raise
         return child

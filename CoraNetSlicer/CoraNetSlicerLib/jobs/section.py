@@ -53,8 +53,6 @@ class JobsSection(Section):
         """Say whether the page is in sight; out of sight, the list is not kept up to date."""
         self._presenter.set_watched(active)
 
-    # -- from the person ---------------------------------------------------------------------------------------------
-
     def _on_folder(self, path: str) -> None:
         with self._typing:  # the text stays as the person types it
             self.attempt(self._ui.jobsFolderErrorLabel, lambda: self._presenter.set_folder(path))
@@ -75,8 +73,6 @@ class JobsSection(Section):
         is_done = self.attempt(self._ui.jobsErrorLabel, action)
         if is_done and folder is not None and (method != "deleteJob" or self._presenter.chosen is None):
             self.note(call(method, folder, then=then))
-
-    # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         with self._painting:

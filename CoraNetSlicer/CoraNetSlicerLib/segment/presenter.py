@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
 from coranet.contract import Case, JobKind, JobStatus
 from coranet.contract.errors import CoraNetError, JobError
@@ -17,18 +17,16 @@ from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
 from ..core.results import LoadedPrediction, case_key, find_volume, names_in_scene, results_by_key
-from ..core.stepwise import StepwiseWork
 from ..core.translation import _
+from ..environment.presenter import EnvironmentPresenter
 from ..jobs.arguments import segment_config
 from ..jobs.handle import JobHandle
-from ..jobs.listing import RememberedJob, segmentation_name
+from ..jobs.job_presenter import JobPresenter
+from ..jobs.listing import segmentation_name
 from ..jobs.model_choice import ModelChoice
 from ..logic import CoraNetLogic
 from .result_queue import ResultQueue, WaitingResult
 from .segmentation_source import SegmentationSource, SourceKind, images_to_segment
-
-if TYPE_CHECKING:
-    from ..environment.presenter import EnvironmentPresenter
 
 _LOADED = "SegmentationLoaded"
 
@@ -52,8 +50,7 @@ class CaseRow:
 
     Attributes:
         case: its id, by which files and calls know it.
-        state: its status.
-        text: the same in words.
+        text: its state in words.
         action: what its button does: "skip", "load", "show", or "" for no button.
         name: what a person calls it: its volume's name in the scene.
     """
@@ -70,10 +67,7 @@ class CaseProgress:
     """What is known of the cases besides the events.
 
     Attributes:
-        status: of the job.
-        skipping: cases to be left out on request.
-        loading: cases whose result is on its way into the scene.
-        loaded: cases whose result is in the scene.
+        skipping, loading, loaded: cases to be left out on request, and those whose result comes or is in the scene.
         problems: case -> why its result could not be loaded.
         part: share of the running case that is done, 0 to 1; 0 while unknown.
         seconds_left: of the running case; None while unknown.
@@ -88,47 +82,24 @@ class CaseProgress:
     seconds_left: Optional[float] = None
 
 
-class SegmentationPresenter:
+class SegmentationPresenter(JobPresenter):
     """State and actions of the section Segment.
 
     Attributes:
-        changed: sent after each change of what is shown.
-        started: sent with the JobHandle of a segmentation that was started here.
-        ended: sent with the JobHandle of a segmentation that ended while it was watched, however it did.
         loaded: sent with the LoadedPrediction of each result that came into the scene.
         chosen: sent with the segmentation node of a result that a person wants to see.
         models: the choice of a model; has a signal of its own.
         source: the choice of what is segmented; has a signal of its own.
-        handle: the segmentation that is watched; None: there is none.
         warnings: what the results that were loaded say a person should know.
-        error: what went wrong while a segmentation was being started; "" if nothing.
     """
 
     def __init__(
         self, logic: CoraNetLogic, environment: EnvironmentPresenter, parameters: Parameters, application: Host
     ) -> None:
-        """Begin with what the scene remembers, a segmentation that runs included.
-
-        Args:
-            logic: starts and attaches to jobs.
-            environment: whether the engine can run.
-            parameters: the panel's state in the scene.
-            application: for what only an application has.
-        """
-        self.changed = Signal()
-        self.started = Signal()
-        self.ended = Signal()
-        self.loaded = Signal()
-        self.chosen = Signal()
-        self.handle: Optional[JobHandle] = None
+        """Begin with what the scene remembers, a segmentation that runs included."""
+        super().__init__(JobKind.SEGMENT, logic, environment, parameters, application)
+        self.loaded, self.chosen = Signal(), Signal()
         self.warnings: tuple[str, ...] = ()
-        self.error = ""
-        self._writing = StepwiseWork(application, self._on_written, self.changed.send)
-        self._stopped_text = ""
-        self._logic = logic
-        self._environment = environment
-        self._parameters = parameters
-        self._remembered = RememberedJob(parameters, "Segmentation")
         self.models = ModelChoice(logic, parameters, application)
         self.source = SegmentationSource(logic.context.scene, parameters, application, application)
         self._cases: tuple[Case, ...] = ()
@@ -141,21 +112,10 @@ class SegmentationPresenter:
         self.changed.follow(environment.changed, self.models.changed, self.source.changed)
         self._attach_to_remembered()
 
-    # -- what is shown -----------------------------------------------------------------------------------------------
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a segmentation is at work."""
-        return self._writing.is_busy or self._is_at_work
-
     @property
     def is_loading(self) -> bool:
         """Whether results are being loaded, or wait for it."""
         return bool(self._queue.cases)
-
-    @property
-    def _is_at_work(self) -> bool:
-        return self.handle is not None and self.handle.status is JobStatus.RUNNING
 
     @property
     def rows(self) -> list[CaseRow]:
@@ -173,11 +133,6 @@ class SegmentationPresenter:
         return [replace(row, name=names.get(row.case, row.case)) for row in rows]
 
     @property
-    def progress(self) -> float:
-        """Share of the cases that is done, 0 to 1, with what is done of the one under way."""
-        return 0.0 if self.handle is None or self._writing.is_busy else self.handle.progress
-
-    @property
     def status(self) -> str:
         """The status of the segmentation, in a sentence."""
         if self._writing.is_busy:
@@ -190,31 +145,8 @@ class SegmentationPresenter:
     @property
     def reason_not_startable(self) -> str:
         """Why nothing can be segmented now; "": it can."""
-        if self.is_running:
-            return _("A segmentation is running. Stop it, or wait until it is finished.")
-        return self._environment.reason_not_ready or self.models.reason_missing or self.source.reason_missing
-
-    @property
-    def reason_not_cancellable(self) -> str:
-        """Why there is nothing to cancel."""
-        if self._writing.is_busy:
-            return ""
-        if self.handle is None or not self._is_at_work:
-            return _("No segmentation is running.")
-        return _("It is stopping already.") if self.handle.isStopping else ""
-
-    @property
-    def reason_not_resumable(self) -> str:
-        """Why there is nothing to go on with; "": there are cases that were not segmented."""
-        if self.is_running:
-            return _("The segmentation is running.")
-        if self.handle is None:
-            return _("There is no segmentation yet.")
-        if self.handle.status is JobStatus.FINISHED:
-            return _("The segmentation is finished.")
-        if not self.handle.folder.is_dir():
-            return _("The folder of the segmentation is gone.")
-        return self._environment.reason_not_ready
+        reason = self.reason_busy or self._environment.reason_not_ready
+        return reason or self.models.reason_missing or self.source.reason_missing
 
     @property
     def images(self) -> list[Any]:
@@ -226,8 +158,6 @@ class SegmentationPresenter:
         channels = self.models.chosen.card.channels if self.models.chosen is not None else ()
         return images_to_segment(self.source.volumes, channels, self._parameters)
 
-    # -- what a person does ------------------------------------------------------------------------------------------
-
     def start(self) -> None:
         """Begin to write the images and to segment in the background; returns at once.
 
@@ -238,50 +168,16 @@ class SegmentationPresenter:
         if self.reason_not_startable or self.models.chosen is None:
             raise JobError(self.reason_not_startable)
         model = self.models.chosen
-        self.error = self._stopped_text = ""
         if self.source.kind is SourceKind.FOLDER:
             output = self.source.output_folder or None
             self._on_started(self._logic.segmentFolder(self.source.input_folder, output, model.folder))
         else:
             names = [str(volume.GetName()) for volume in self.source.volumes]
             folder = self._logic.newFolder(segmentation_name(names))
-            files = SegmentExport(folder, self.images, segment_config(model.folder), model.card.channels)
-            self._writing.begin(self._logic.runner.write_and_start(files))
-            self.changed.send()
-
-    def resume(self) -> None:
-        """Go on with the segmentation that is shown: cases that are not done are segmented.
-
-        Raises:
-            CoraNetError: it cannot be resumed; with the reason.
-        """
-        if self.reason_not_resumable or self.handle is None:
-            raise JobError(self.reason_not_resumable)
-        handle = self._logic.attach(self.handle.folder)
-        handle.resume()
-        self.error = ""
-        self._watch(handle)
-        self.started.send(handle)
-
-    def cancel(self) -> None:
-        """Ask the segmentation to stop; finished cases stay.
-
-        Raises:
-            StorageError: the request cannot be written.
-        """
-        if self._writing.is_busy:
-            self._writing.stop()
-            self._stopped_text = _("Stopped before the segmentation began. Its files were removed.")
-        elif self.handle is not None and not self.reason_not_cancellable:
-            self.handle.cancel()
-        self.changed.send()
+            self._begin(SegmentExport(folder, self.images, segment_config(model.folder), model.card.channels))
 
     def skip(self, case: str) -> None:
-        """Leave one case out and go on with the others.
-
-        Raises:
-            StorageError: the request could not be written.
-        """
+        """Leave one case out and go on with the others; raises StorageError where that cannot be written."""
         if self.handle is not None:
             self.handle.job.prediction(case).request_skip()
             self._skipping.add(case)
@@ -317,87 +213,47 @@ class SegmentationPresenter:
         """
         if handle.kind is not JobKind.SEGMENT:
             raise JobError(f"'{handle.folder}' is a training, expected a segmentation; open it under Train.")
-        self._remember(handle)
-        self._watch(handle)
+        self._parameters.set_value(_LOADED, [])
+        super().attach(handle)
         if len(self._cases) == 1 and self._cases[0].id in self._cases_with(CaseDone):
             self._queue.add(handle.job, self._cases[0])
 
     def restore(self) -> None:
-        """Show what the scene remembers, after it was loaded or cleared; what runs stays in sight."""
+        """As of every job; results that the scene lacks are loaded."""
         self._queue.clear()
-        self._stopped_text = ""
+        self._problems, self.warnings, self._stopped_text = {}, (), ""
         self.models.refresh()
         self.source.restore()
-        self._attach_to_remembered()
-        self.changed.send()
+        super().restore()
+        if self.handle is not None:
+            self._take(self.handle.events)
 
     def close(self) -> None:
-        """Let go of everything; a segmentation goes on."""
-        self.changed.unfollow()
-        self._writing.stop()
+        """As of every job; no result is loaded any more."""
         self._queue.clear()
         self.source.close()
-        self.handle = None
+        super().close()
 
-    # -- what happens ------------------------------------------------------------------------------------------------
+    def _reset(self, handle: Optional[JobHandle]) -> None:
+        self._cases = handle.job.read_datalist().cases if handle is not None else ()
+        self._problems, self.warnings, self._skipping = {}, (), set()
+        if handle is not None and not handle.status.is_over:
+            self._skipping = {case.id for case in self._cases if handle.job.prediction(case.id).skip_requested()}
 
-    def _on_written(self, problem: str) -> None:
-        if not problem:
-            self._on_started(self._logic.watch(self._writing.result))
+    def _take(self, new: Sequence[Event]) -> None:
+        if self.handle is None:
             return
-        self.error = problem
-        self.changed.send()
-
-    def _on_started(self, handle: JobHandle) -> None:
-        self._remember(handle)
-        self._watch(handle)
-        self.started.send(handle)
-
-    def _attach_to_remembered(self) -> None:
-        if self._is_at_work and (self.handle is None or str(self.handle.folder) != self._remembered.folder):
-            return
-        self.handle, self._cases, self.warnings = None, (), ()
-        folder = self._remembered.find(self._logic.jobsFolder)
-        if folder is not None:
-            try:
-                self._watch(self._logic.attach(folder))
-            except CoraNetError:
-                self.handle = None  # it was deleted or moved; the results that are in the scene remain
-
-    def _remember(self, handle: JobHandle) -> None:
-        self._remembered.write(handle.job)
-        self._parameters.set_value(_LOADED, [])
-
-    def _watch(self, handle: JobHandle) -> None:
-        cases = handle.job.read_datalist().cases
-        self.handle, self._cases, self._stopped_text = handle, cases, ""
-        self._problems, self.warnings = {}, ()
-        is_over = handle.status.is_over
-        self._skipping = set() if is_over else {c.id for c in cases if handle.job.prediction(c.id).skip_requested()}
-        handle.onEvents(lambda new: self._on_events(handle, new))
-        if not is_over:
-            handle.onFinished(self._on_ended)
-        self.changed.send()
-
-    def _on_events(self, handle: JobHandle, new: Sequence[Event]) -> None:
-        if handle is not self.handle:
-            return
+        job = self.handle.job
         if any(isinstance(event, Started) for event in new):
             # The engine has put a case for each image in the place of a DICOM series of several.
             with suppress(CoraNetError, OSError):
-                self._cases = handle.job.read_datalist().cases
+                self._cases = job.read_datalist().cases
         loaded = self._parameters.value(_LOADED, [])
         finished = {event.case for event in new if isinstance(event, CaseDone)}
         for case in self._cases:
             is_missing = case.id in finished and case.id not in loaded
-            if is_missing and find_volume(self._logic.context.scene, handle.job, case) is not None:
-                self._queue.add(handle.job, case)
-        self.changed.send()
-
-    def _on_ended(self, handle: JobHandle) -> None:
-        if handle is self.handle:
-            self.changed.send()
-            self.ended.send(handle)
+            if is_missing and find_volume(self._logic.context.scene, job, case) is not None:
+                self._queue.add(job, case)
 
     def _on_loaded(self, loaded: LoadedPrediction, result: WaitingResult) -> None:
         if self.handle is not None and result.job.folder == self.handle.folder:
@@ -415,13 +271,7 @@ class SegmentationPresenter:
 
 
 def case_rows(cases: Collection[str], events: Collection[Event], progress: CaseProgress) -> list[CaseRow]:
-    """The lines of a job.
-
-    Args:
-        cases: their names, in the order in which they are segmented.
-        events: of the job.
-        progress: what else is known.
-    """
+    """The lines of a job, in the order in which its cases are segmented."""
     outcomes = {event.case: event for event in events if isinstance(event, (CaseDone, CaseFailed, CaseSkipped))}
     has_started = any(isinstance(event, Started) for event in events)
     rows = []
@@ -436,13 +286,7 @@ def case_rows(cases: Collection[str], events: Collection[Event], progress: CaseP
 
 
 def status_text(handle: JobHandle, done: int, total: int) -> str:
-    """The status of a segmentation, in a sentence.
-
-    Args:
-        handle: the job.
-        done: cases that are segmented, failed or skipped.
-        total: all of its cases.
-    """
+    """The status of a segmentation of which some cases of all are segmented, failed or skipped, in a sentence."""
     if handle.status is not JobStatus.RUNNING:
         text = handle.message or _("never started.")
         return _("{name}: {text}").format(name=handle.folder.name, text=text)

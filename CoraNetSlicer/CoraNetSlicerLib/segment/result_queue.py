@@ -17,12 +17,7 @@ from ..review.result_loading import load_case
 
 @dataclass(frozen=True)
 class WaitingResult:
-    """A result that is to be loaded.
-
-    Attributes:
-        job: that made it.
-        case: whose it is.
-    """
+    """A result that is to be loaded."""
 
     job: Job
     case: Case
@@ -38,12 +33,6 @@ class ResultQueue:
     """
 
     def __init__(self, context: SceneContext, scheduler: Scheduler) -> None:
-        """Load nothing yet.
-
-        Args:
-            context: the scene.
-            scheduler: does work later.
-        """
         self.changed = Signal()
         self.loaded = Signal()
         self.failed = Signal()

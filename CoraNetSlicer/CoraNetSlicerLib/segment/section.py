@@ -26,14 +26,6 @@ class SegmentSection(Section):
     def __init__(
         self, ui: Any, presenter: SegmentationPresenter, application: Host, calls: Optional[CallLog] = None
     ) -> None:
-        """Bind the widgets.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            presenter: holds what is shown.
-            application: for what only an application has.
-            calls: gets the console calls of the buttons; None: they are not collected.
-        """
         super().__init__(ui, calls)
         self._presenter = presenter
         self._application = application
@@ -68,8 +60,6 @@ class SegmentSection(Section):
         super().cleanup()
         self._table.cleanup()
 
-    # -- from the person ---------------------------------------------------------------------------------------------
-
     def _on_model(self, index: int) -> None:
         if 0 <= index < len(self._folders):
             self.attempt(self._ui.modelErrorLabel, partial(self._presenter.models.choose, self._folders[index]))
@@ -99,7 +89,7 @@ class SegmentSection(Section):
 
     def _cancel(self) -> None:
         handle = self._presenter.handle
-        if self.attempt(self._ui.segmentErrorLabel, self._presenter.cancel) and handle is not None:
+        if self.attempt(self._ui.segmentErrorLabel, self._presenter.stop) and handle is not None:
             self.note(call("attach", handle.folder, then="cancel"))
 
     def _resume(self) -> None:
@@ -114,8 +104,6 @@ class SegmentSection(Section):
         if self._presenter.handle is not None:
             self.note(call("loadResults", self._presenter.handle.folder))
 
-    # -- to the person -----------------------------------------------------------------------------------------------
-
     def _show(self) -> None:
         with self._painting:
             self._show_models()
@@ -125,7 +113,7 @@ class SegmentSection(Section):
         if self._presenter.error:
             show_text(self._ui.segmentErrorLabel, self._presenter.error)
         self.permit(self._ui.segmentButton, self._presenter.reason_not_startable)
-        self.permit(self._ui.cancelSegmentationButton, self._presenter.reason_not_cancellable)
+        self.permit(self._ui.cancelSegmentationButton, self._presenter.reason_not_stoppable)
         self.permit(self._ui.resumeSegmentationButton, self._presenter.reason_not_resumable)
 
     def _show_models(self) -> None:
@@ -194,16 +182,9 @@ class SegmentSection(Section):
 
 
 class SegmentCasesTable:
-    """Shows what becomes of each case, with a button for what can be done about it."""
+    """Shows what becomes of each case, with a button for the action (by name) that is called with the case."""
 
     def __init__(self, table: Any, scheduler: Scheduler, actions: Mapping[str, Callable[[str], None]]) -> None:
-        """Prepare the table.
-
-        Args:
-            table: QTableWidget of three columns.
-            scheduler: paints a long table in portions.
-            actions: by name, called with the case.
-        """
         self._table = table
         self._actions = actions
         self._button_texts = {"skip": _("Skip"), "load": _("Load"), "show": _("Show")}

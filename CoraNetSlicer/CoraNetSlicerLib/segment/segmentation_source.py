@@ -37,13 +37,7 @@ class SourceKind(str, Enum):
 
 @dataclass(frozen=True)
 class VolumeTick:
-    """A volume of the scene in the list of several.
-
-    Attributes:
-        node: vtkMRMLScalarVolumeNode.
-        name: its name.
-        is_ticked: whether it is to be segmented.
-    """
+    """A volume of the scene in the list of several, and whether it is to be segmented."""
 
     node: Any
     name: str
@@ -61,14 +55,6 @@ class SegmentationSource:
     """
 
     def __init__(self, scene: Any, parameters: Parameters, scheduler: Scheduler, views: Views) -> None:
-        """Show what the scene remembers.
-
-        Args:
-            scene: vtkMRMLScene.
-            parameters: the panel's state in it.
-            scheduler: does work later.
-            views: knows which volume is in view.
-        """
         self.changed = Signal()
         self.input_error = self.output_error = ""
         self.image_count = 0
@@ -80,8 +66,6 @@ class SegmentationSource:
         self._news = Deferred(scheduler, self._on_nodes)
         self._watch = NodeWatch(scene, self._news.request, lambda: None)
         self.restore()
-
-    # -- what is shown -----------------------------------------------------------------------------------------------
 
     @property
     def kinds(self) -> list[tuple[str, str]]:
@@ -175,8 +159,6 @@ class SegmentationSource:
         if self.volume_error or self.volumes:
             return self.volume_error
         return _("Choose a volume.") if self.kind is SourceKind.VOLUME else _("Tick the volumes to segment.")
-
-    # -- what a person does ------------------------------------------------------------------------------------------
 
     def set_kind(self, kind: str) -> None:
         """Choose where the images come from, by its key."""
@@ -274,13 +256,8 @@ class SegmentationSource:
 def images_to_segment(volumes: Sequence[Any], channels: Sequence[str], parameters: Parameters) -> list[Any]:
     """The images of each case: the volume alone, or with those that the table under Data has beside it.
 
-    Args:
-        volumes: volume nodes that were chosen.
-        channels: names of the model's channels.
-        parameters: the panel's state in the scene, with the table.
-
     Returns:
-        Volume nodes, or of several channels tuples of them in the order of the model.
+        Volume nodes, or of several channels tuples of them in the order of the model's channels.
 
     Raises:
         DataError: a volume is not in the table with an image for each channel.

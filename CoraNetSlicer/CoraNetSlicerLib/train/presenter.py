@@ -1,99 +1,68 @@
-"""The section Train without its widgets: settings, the estimate, and one training that is watched."""
+"""The section Train without its widgets: settings, the estimate, and one training that is followed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Optional
 
-from coranet.contract import JobStatus
-from coranet.contract.errors import CoraNetError, JobError
+from coranet.contract import JobKind
+from coranet.contract.errors import JobError
+from coranet.contract.events import Event
 
 from ..core.console_calls import train_call
 from ..core.export import TrainingExport
-from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.stepwise import StepwiseWork
-from ..core.translation import _, sentence
+from ..core.translation import _
+from ..environment.presenter import EnvironmentPresenter
 from ..jobs.handle import JobHandle
-from ..jobs.listing import RememberedJob, free_name, name_error, training_name
+from ..jobs.job_presenter import JobPresenter
+from ..jobs.listing import free_name, name_error, training_name
 from ..logic import CoraNetLogic
+from .scene import TrainingViews
 from .time_estimate import TimeEstimate
 from .training_settings import TrainingSettings
-from .watched_training import Message, TrainingStanding, WatchedTraining
+from .training_status import Message, TrainingStanding, standing_of
 
 if TYPE_CHECKING:
     from ..data.presenter import CasesPresenter
-    from ..environment.presenter import EnvironmentPresenter
 
 _NAME = "TrainingName"
 
 
-class TrainingPresenter:
+class TrainingPresenter(JobPresenter):
     """State and actions of the section Train.
 
     Attributes:
-        changed: sent after each change of what is shown.
-        started: sent with the JobHandle of a training that was started or resumed here.
-        ended: sent with the JobHandle of a training that ended while it was watched, however it did.
-        watched: the training that is shown; has signals of its own.
+        views: curves and snapshots of the training that is followed.
         settings: the settings of the next training; has a signal of its own.
         estimate: how long the next training will take; has a signal of its own.
-        error: of starting or watching a training; "" if there is none.
     """
 
     def __init__(
         self, logic: CoraNetLogic, cases: CasesPresenter, environment: EnvironmentPresenter, parameters: Parameters,
         application: Host,
     ) -> None:  # fmt: skip
-        """Begin with what the scene remembers, a training that runs included.
-
-        Args:
-            logic: starts and attaches to jobs.
-            cases: what to learn from.
-            environment: whether the engine can run.
-            parameters: the panel's state in the scene.
-            application: for what only an application has.
-        """
-        self.changed = Signal()
-        self.started = Signal()
-        self.ended = Signal()
-        self.error = ""
-        self._logic = logic
+        """Begin with what the scene remembers, a training that runs included."""
+        super().__init__(JobKind.TRAIN, logic, environment, parameters, application)
         self._cases = cases
-        self._environment = environment
-        self._parameters = parameters
-        self._remembered = RememberedJob(parameters, "Training")
+        self._known: Optional[TrainingStanding] = None
+        self._name_of_written = ""
         self.settings = TrainingSettings(parameters)
         self.estimate = TimeEstimate(logic, application)
-        self._writing = StepwiseWork(application, self._on_written, self.changed.send)
-        self._name_of_written = self._stopped_text = ""
-        self.watched = WatchedTraining(logic.context, application)
-        self.watched.changed.connect(self.changed.send)
-        self.watched.ended.connect(self.ended.send)
-        self.watched.failed.connect(self._on_trouble)
+        self.views = TrainingViews(logic.context, application)
+        self.views.failed.connect(self._show_error)
         self.changed.follow(cases.changed, environment.changed, self.settings.changed, self.estimate.changed)
         for source in (cases.changed, self.settings.changed):
             source.connect(self._update_estimate)
         self._attach_to_remembered()
-
-    # -- what is shown -----------------------------------------------------------------------------------------------
-
-    @property
-    def handle(self) -> Optional[JobHandle]:
-        """The training that is watched."""
-        return self.watched.handle
-
-    @property
-    def is_active(self) -> bool:
-        """Whether a training is at work, or its files are being written."""
-        return self._writing.is_busy or self.watched.is_running
 
     @property
     def name(self) -> str:
         """Name of the training at work, else of the next one: what a person typed, or a proposal that is free."""
         if self._writing.is_busy:
             return self._name_of_written
-        if self.watched.is_running and self.handle is not None:
+        if self.is_active and self.handle is not None:
             return self.handle.folder.name
         learned = [segment.name for segment in self._cases.segments if segment.learned]
         return self._parameters.text(_NAME) or free_name(self._logic.jobsFolder, training_name(learned))
@@ -140,14 +109,12 @@ class TrainingPresenter:
 
     @property
     def _standing(self) -> Optional[TrainingStanding]:
-        return None if self._writing.is_busy else self.watched.standing
+        return None if self._writing.is_busy else self._known
 
     @property
     def reason_not_startable(self) -> str:
         """Why no training can be started now."""
-        if self.is_active:
-            return _("A training is running; stop it first, or wait until it is finished.")
-        return self.reason_not_estimable or self.name_error
+        return self.reason_busy or self.reason_not_estimable or self.name_error
 
     @property
     def reason_not_estimable(self) -> str:
@@ -157,35 +124,11 @@ class TrainingPresenter:
         return self._environment.reason_not_ready or self._cases.reason_not_trainable or self.settings.reason_wrong
 
     @property
-    def reason_not_stoppable(self) -> str:
-        """Why there is nothing to stop."""
-        if not self.is_active:
-            return _("No training is running.")
-        is_asked = self.handle is not None and not self._writing.is_busy and self.handle.isStopping
-        return _("It is stopping already.") if is_asked else ""
-
-    @property
-    def reason_not_resumable(self) -> str:
-        """Why there is nothing to resume."""
-        if self.is_active:
-            return _("The training is running.")
-        standing = self.watched.standing
-        if standing is None:
-            return _("There is no training yet.")
-        if standing.status is JobStatus.FINISHED:
-            return _("The training is finished.")
-        if self.handle is not None and not self.handle.folder.is_dir():
-            return _("The folder of the training is gone.")
-        return self._environment.reason_not_ready
-
-    @property
     def reason_no_curves(self) -> str:
         """Why there are no curves to be shown."""
-        if self.watched.has_curves:
+        if self.views.has_curves:
             return ""
         return _("There is no training yet.") if self.handle is None else _("There are no losses yet.")
-
-    # -- what a person does ------------------------------------------------------------------------------------------
 
     def set_name(self, name: str) -> None:
         """Take a name for the next training; "" for a proposal."""
@@ -217,92 +160,46 @@ class TrainingPresenter:
         self.estimate.cancel()
         nodes, config = self._cases.training_nodes(), self.settings.config()
         files = TrainingExport(self._logic.context, self._logic.jobsFolder / self.name, nodes, config)
-        self.error, self._stopped_text, self._name_of_written = "", "", self.name
-        self._writing.begin(self._logic.runner.write_and_start(files))
-        self.changed.send()
-
-    def stop(self) -> None:
-        """Ask the training to stop at its next safe point, or do not go on to write its files.
-
-        Raises:
-            CoraNetError: the request cannot be written.
-        """
-        if self._writing.is_busy:
-            self._writing.stop()
-            self._stopped_text = _("Stopped before the training began. Its files were removed.")
-        elif self.handle is not None:
-            self.handle.cancel()
-        self.watched.look()
+        self._name_of_written = self.name
+        self._begin(files)
 
     def resume(self) -> None:
-        """Go on with the training that is shown, where it was left, with the Python that is chosen now.
-
-        Raises:
-            CoraNetError: it cannot be resumed; with the reason.
-        """
+        """As of every job; an estimate gives way to it."""
         _require(self.reason_not_resumable)
-        if self.handle is not None:
-            self.estimate.cancel()
-            handle = self._logic.attach(self.handle.folder)
-            handle.resume()
-            self.error = self._stopped_text = ""
-            self.watched.watch(handle)
-            self.started.send(handle)
-
-    def attach(self, handle: JobHandle) -> None:
-        """Watch an existing training: its progress, curves and messages; the scene remembers it."""
-        self._remembered.write(handle.job)
-        self.error = self._stopped_text = ""
-        self.watched.watch(handle)
+        self.estimate.cancel()
+        super().resume()
 
     def restore(self) -> None:
-        """Show what the scene remembers, after it was loaded or cleared; a training that runs stays in sight."""
+        """As of every job; with the settings."""
         self.settings.restore()
-        self._attach_to_remembered()
-        self.changed.send()
+        super().restore()
 
     def close(self) -> None:
-        """Let go of everything; a training goes on."""
-        self.changed.unfollow()
+        """As of every job; nothing is measured any more."""
         self._cases.changed.disconnect(self._update_estimate)
-        self._writing.stop()
         self.estimate.close()
-        self.watched.watch(None)
+        super().close()
 
-    # -- what happens ------------------------------------------------------------------------------------------------
+    def _reset(self, handle: Optional[JobHandle]) -> None:
+        self._known = None
+        self.views.follow(handle)
 
-    def _attach_to_remembered(self) -> None:
-        if self.handle is not None and str(self.handle.folder) == self._remembered.folder:
-            return
-        if self.watched.is_running:
-            self._remembered.write(self.handle.job if self.handle is not None else None)
-            return
-        self.watched.watch(None)
-        folder = self._remembered.find(self._logic.jobsFolder)
-        if folder is None:
-            return
-        try:
-            self.watched.watch(self._logic.attach(folder))
-        except CoraNetError as error:
-            self.error = sentence(str(error))
+    def _take(self, new: Sequence[Event]) -> None:
+        self.views.take(new)
+
+    def _look(self) -> None:
+        self._known = standing_of(self.handle) if self.handle is not None else None
+        super()._look()
+
+    def _on_started(self, handle: JobHandle) -> None:
+        self._parameters.set_text(_NAME, "")
+        super()._on_started(handle)
 
     def _update_estimate(self) -> None:
         if self._cases.reason_not_trainable or self.settings.reason_wrong:
             self.estimate.forget()
         elif self.estimate.text or self.estimate.is_measured:
             self.estimate.update(self._cases.training_nodes(), self.settings.config())
-
-    def _on_written(self, problem: str) -> None:
-        if problem:
-            self._on_trouble(_("The training was not started: {message}").format(message=problem))
-            return
-        self._parameters.set_text(_NAME, "")
-        self.attach(self._logic.watch(self._writing.result))
-        self.started.send(self.handle)
-
-    def _on_trouble(self, message: str) -> None:
-        self.error = sentence(message)
-        self.changed.send()
 
 
 def _require(reason: str) -> None:

@@ -1,4 +1,4 @@
-"""A training in the scene: its curves as tables and plots, and how its uncertain region moved."""
+"""A training in the scene and in the views: its curves as tables and plots, and how its uncertain region moved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from coranet.contract.events import Event, Losses, SnapshotSaved, Validation, wi
 from ..core.case_volume import find_or_load_volume
 from ..core.context import SceneContext
 from ..core.images import ijk_to_ras, read_image, voxels_of
+from ..core.notification import Signal
+from ..core.protocols import Host
 from ..core.results import UNCERTAIN_COLOR, label_color, nodes_of_class
+from ..core.stepwise import Steps, StepwiseWork
+from ..jobs.handle import JobHandle
 
 TRAINING_ATTRIBUTE = "CoraNetSlicer.Training"
 PART_ATTRIBUTE = "CoraNetSlicer.TrainingPlotPart"
@@ -78,23 +82,16 @@ class TrainingPlot(_TrainingNodes):
     """
 
     def __init__(self, context: SceneContext, name: str, identifier: str = "") -> None:
-        """Find the nodes of a training in the scene, if there are any.
-
-        Args:
-            context: the scene.
-            name: of the training, for people.
-            identifier: of the job, by which its nodes are known; "": the name.
-        """
+        """Find the nodes of a training by the identifier of its job, else by its name, if there are any."""
         super().__init__(context.scene, identifier or name)
         self._name = name
         self.losses_chart = self._find("vtkMRMLPlotChartNode", "losses")
         self.dice_chart = self._find("vtkMRMLPlotChartNode", "dice")
 
     def update(self, events: Iterable[Event]) -> None:
-        """Bring tables and charts to the state of `events`; what was made before is used again.
+        """Bring tables and charts to the state of all events so far; what was made before is used again.
 
-        Args:
-            events: all events of the training so far, in order; steps that a resumed run did again count once.
+        Steps that a resumed run did again count once.
         """
         current = without_superseded(events)
         losses = [event for event in current if isinstance(event, Losses)]
@@ -206,12 +203,6 @@ class SnapshotSequence(_TrainingNodes):
     """
 
     def __init__(self, context: SceneContext, job: Job) -> None:
-        """Find the nodes of a training in the scene, if there are any.
-
-        Args:
-            context: the scene.
-            job: the training.
-        """
         super().__init__(context.scene, job.identifier)
         self._context = context
         self._job = job
@@ -275,12 +266,7 @@ class SnapshotSequence(_TrainingNodes):
         return find_or_load_volume(self._context, self._job, case)
 
     def show(self, volume: Any, composite_nodes: Sequence[Any]) -> None:
-        """Lay the label map over its volume.
-
-        Args:
-            volume: of `volume`.
-            composite_nodes: the vtkMRMLSliceCompositeNode of each slice view.
-        """
+        """Lay the label map over its volume, in each vtkMRMLSliceCompositeNode."""
         label_map = self.label_map
         if label_map is None:
             return
@@ -347,3 +333,101 @@ def _box(voxels: np.ndarray) -> list[tuple[int, int]]:
 def _extent(occupied: np.ndarray) -> tuple[int, int]:
     indices = np.flatnonzero(occupied)
     return (int(indices[0]), int(indices[-1])) if indices.size else (0, 0)
+
+
+class TrainingViews:
+    """Curves and snapshots of the training that is followed, for the views.
+
+    Attributes:
+        failed: sent with a sentence when a snapshot cannot be shown.
+        has_curves, has_snapshots: whether there are some to be shown.
+    """
+
+    def __init__(self, context: SceneContext, application: Host) -> None:
+        self.failed = Signal()
+        self._context = context
+        self._application = application
+        self._loading = StepwiseWork(application, self._on_loaded)
+        self.follow(None)
+
+    def follow(self, handle: Optional[JobHandle]) -> None:
+        """Show another training from now on, or none."""
+        self._loading.stop()
+        self._handle = handle
+        self.has_curves = self.has_snapshots = False
+        self._shows_losses = self._follows_snapshots = self._is_to_be_shown = False
+
+    def take(self, new: Iterable[Event]) -> None:
+        """Bring curves and snapshots up to date with new events."""
+        if self._handle is None:
+            return
+        kinds = {type(event) for event in new}
+        if kinds & {Losses, Validation}:
+            self.has_curves = True
+            self._plot(self._handle).update(self._handle.events)
+        if SnapshotSaved in kinds:
+            self.has_snapshots = True
+            self._load_missing(self._handle)
+
+    def show_curves(self) -> None:
+        """Show the validation Dice, if there is any; the next time, the losses."""
+        if self._handle is None:
+            return
+        plot = self._plot(self._handle)
+        plot.update(self._handle.events)
+        charts = [chart for chart in (plot.dice_chart, plot.losses_chart) if chart is not None]
+        if charts:
+            self._application.show_chart(charts[-1] if self._shows_losses else charts[0])
+            self._shows_losses = not self._shows_losses
+
+    def show_snapshots(self) -> None:
+        """Show the snapshots over their volume, to be scrolled through; those to come are added.
+
+        Raises:
+            DataError: the volume cannot be read.
+        """
+        if self._handle is None or not self.has_snapshots:
+            return
+        self._application.show_volume(self._volume_of_snapshots(self._handle))
+        self._follows_snapshots = self._is_to_be_shown = True
+        if not self._load_missing(self._handle) and not self._loading.is_busy:
+            self._lay_over_volume(self._handle)
+
+    def _plot(self, handle: JobHandle) -> TrainingPlot:
+        # Found anew each time: the scene may have been closed, or a person has deleted its nodes.
+        return TrainingPlot(self._context, handle.folder.name, handle.job.identifier)
+
+    def _load_missing(self, handle: JobHandle) -> bool:
+        """Begin to load the snapshots that are not in the scene yet. Returns whether there are any."""
+        if not self._follows_snapshots or self._loading.is_busy:
+            return False
+        is_needed = bool(SnapshotSequence(self._context, handle.job).missing(handle.events))
+        if is_needed:
+            self._loading.begin(self._load(handle))
+        return is_needed
+
+    def _load(self, handle: JobHandle) -> Steps:
+        """Load one snapshot after the other, those too that come meanwhile."""
+        snapshots = SnapshotSequence(self._context, handle.job)
+        while missing := snapshots.missing(handle.events):
+            snapshots.add(missing[0])
+            self._lay_over_volume(handle)
+            yield
+
+    def _on_loaded(self, problem: str) -> None:
+        if problem:
+            self._follows_snapshots = False
+            self.failed.send(problem)
+
+    def _lay_over_volume(self, handle: JobHandle) -> None:
+        """Once for each request: later a person may have chosen to see something else."""
+        if not self._is_to_be_shown:
+            return
+        self._is_to_be_shown = False
+        snapshots = SnapshotSequence(self._context, handle.job)
+        snapshots.show(self._volume_of_snapshots(handle), self._application.slice_composite_nodes())
+        self._application.show_sequence(snapshots.browser)
+
+    def _volume_of_snapshots(self, handle: JobHandle) -> Any:
+        latest = [event for event in handle.events if isinstance(event, SnapshotSaved)][-1]
+        return SnapshotSequence(self._context, handle.job).volume(latest.case)

@@ -17,7 +17,7 @@ from ..core.stepwise import Steps, StepwiseWork
 from ..core.translation import _, sentence
 from .presenter import TrainingPresenter
 from .training_settings import BASIC_SETTINGS, SettingField, TrainingSettings, setting_fields
-from .watched_training import Message
+from .training_status import Message
 
 _MOST_MESSAGES = 6
 _ROWS_AT_ONCE = 6
@@ -29,14 +29,6 @@ class TrainSection(Section):
     def __init__(
         self, ui: Any, presenter: TrainingPresenter, scheduler: Scheduler, calls: Optional[CallLog] = None
     ) -> None:
-        """Bind the widgets.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            presenter: holds what is shown.
-            scheduler: does work later.
-            calls: gets the console calls of the buttons; None: they are not collected.
-        """
         super().__init__(ui, calls)
         self._presenter = presenter
         self._problem = ""
@@ -73,15 +65,13 @@ class TrainSection(Section):
             (ui.estimateButton, self._estimate_or_cancel),
             (ui.stopTrainingButton, partial(self._act_on_job, presenter.stop, "cancel")),
             (ui.resumeTrainingButton, partial(self._act_on_job, presenter.resume, "resume")),
-            (ui.showCurvesButton, presenter.watched.show_curves),
-            (ui.showSnapshotsButton, presenter.watched.show_snapshots),
+            (ui.showCurvesButton, presenter.views.show_curves),
+            (ui.showSnapshotsButton, presenter.views.show_snapshots),
         ):
             self.on_click(button, partial(self._do, action))
         self.on_click(ui.trainButton, self._train)
         self.connect(presenter.settings.changed, self._show_settings)
         self.connect(presenter.changed, self._show)
-
-    # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_preset(self, index: int) -> None:
         settings = self._presenter.settings
@@ -144,8 +134,6 @@ class TrainSection(Section):
             self._problem = sentence(problem_text(error))
         self._show()
 
-    # -- to the person -----------------------------------------------------------------------------------------------
-
     def _show_settings(self) -> None:
         settings, ui = self._presenter.settings, self._ui
         with self._painting:
@@ -163,7 +151,7 @@ class TrainSection(Section):
         self.permit(ui.stopTrainingButton, presenter.reason_not_stoppable)
         self.permit(ui.resumeTrainingButton, presenter.reason_not_resumable)
         self.permit(ui.showCurvesButton, presenter.reason_no_curves)
-        ui.showSnapshotsButton.setVisible(presenter.watched.has_snapshots)
+        ui.showSnapshotsButton.setVisible(presenter.views.has_snapshots)
         show_text(ui.trainingErrorLabel, self._problem or presenter.error)
         show_text(ui.trainingStatusLabel, presenter.status or presenter.hint)
         show_text(ui.trainingPlanLabel, "\n".join(presenter.plan))
@@ -207,12 +195,6 @@ class SettingRow:
     """One setting: its label, its field, and below it what is wrong with it."""
 
     def __init__(self, field: SettingField, settings: TrainingSettings) -> None:
-        """Make the widgets, without a parent yet.
-
-        Args:
-            field: the setting.
-            settings: the texts.
-        """
         self.field = field
         self._settings = settings
         self._painting = Painting()
@@ -293,16 +275,9 @@ def _with_line(combo: Any) -> Any:
 
 
 class SettingsForm:
-    """Some settings below each other, in the layout of a widget of the form."""
+    """Some settings below each other, in a layout of the form: a QFormLayout for rows, or a QVBoxLayout for groups."""
 
     def __init__(self, layout: Any, settings: TrainingSettings, connect: Callable[[Any, Any], None]) -> None:
-        """Take an empty layout.
-
-        Args:
-            layout: a QFormLayout for rows, or a QVBoxLayout for groups of rows.
-            settings: the texts.
-            connect: connects a signal to a receiver, until the section ends.
-        """
         self._layout = layout
         self._settings = settings
         self._connect = connect

@@ -24,7 +24,7 @@ from ..core.stepwise import StepwiseWork
 from ..core.translation import _, sentence
 from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
-from .watched_training import plan_of, progress_text
+from .training_status import plan_of, progress_text
 
 # A plan is made for all labels; of unlabeled scans it matters only that there are some.
 _MOST_UNLABELED = 2
@@ -36,13 +36,7 @@ _SHOWN_CODES = ("patch", "memory", "out_of_memory")
 
 @dataclass(frozen=True)
 class _Measured:
-    """The measurements of a training, valid as long as its steps and these cases do not change.
-
-    Attributes:
-        holds_for: settings and labeled cases, see `_what_a_step_depends_on`.
-        pace: how long its parts take.
-        notes: further notes of the engine.
-    """
+    """The measurements of a training, valid as long as its steps and these cases do not change, see `_step_inputs`."""
 
     valid_for: tuple[object, ...]
     pace: PaceMeasured
@@ -67,12 +61,6 @@ class TimeEstimate:
     """
 
     def __init__(self, logic: CoraNetLogic, scheduler: Scheduler) -> None:
-        """Take what it works with.
-
-        Args:
-            logic: starts the process.
-            scheduler: does work later.
-        """
         self.changed = Signal()
         self.text = ""
         self._logic = logic
@@ -97,15 +85,7 @@ class TimeEstimate:
         return handle is self._handle
 
     def begin(self, nodes: TrainingNodes, config: TrainConfig) -> None:
-        """Begin to measure; returns at once.
-
-        Args:
-            nodes: what the training will learn from.
-            config: of the training.
-
-        Raises:
-            CoraNetError: a node cannot be used.
-        """
+        """Begin to measure; returns at once. Raises CoraNetError where a node cannot be used."""
         if self.is_running:
             return
         parent = self._logic.jobsFolder / _FOLDER

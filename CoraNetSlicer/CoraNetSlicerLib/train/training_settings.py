@@ -66,21 +66,15 @@ def setting_fields() -> dict[str, SettingField]:
 class TrainingSettings:
     """A preset, and what a person changed in it. What is typed is kept as it was typed, right or wrong.
 
-    A training has a time or numbers of steps: setting one takes back the other.
+    A training has a time or numbers of steps: setting one takes back the other. The scene remembers it.
 
     Attributes:
         changed: sent after each change.
-        preset: name of the chosen one.
         overrides: setting -> value, where it differs from the preset; wrong texts are left out.
         errors: setting -> what is wrong with the text that was typed, in a sentence.
     """
 
     def __init__(self, parameters: Parameters) -> None:
-        """Begin with what the scene remembers.
-
-        Args:
-            parameters: state of the panel in the scene.
-        """
         self.changed = Signal()
         self._parameters = parameters
         self.preset, self._base = DEFAULT_PRESET, TrainConfig.from_preset(DEFAULT_PRESET)
@@ -139,11 +133,7 @@ class TrainingSettings:
         return name in self.overrides
 
     def set_preset(self, name: str) -> None:
-        """Choose a preset; what a person changed in the one before stays changed.
-
-        Raises:
-            ConfigError: there is no such preset.
-        """
+        """Choose a preset; what was changed in the one before stays changed. Raises ConfigError if there is none."""
         if name == self.preset:
             return
         typed = {key: text for key, text in self._typed.items() if key in self.overrides or key in self.errors}
@@ -159,11 +149,7 @@ class TrainingSettings:
         self._write()
 
     def config(self) -> TrainConfig:
-        """The configuration of the training.
-
-        Raises:
-            ConfigError: a text is wrong; the message names the setting.
-        """
+        """The configuration of the training; raises ConfigError where a text is wrong, naming the setting."""
         if self.errors:
             raise ConfigError(self.reason_wrong)
         return self._config

@@ -10,7 +10,7 @@ from coranet.contract.events import (
     Started,
     Warned,
 )
-from CoraNetSlicerLib.train.watched_training import Message, messages_of, plan_of, progress_text
+from CoraNetSlicerLib.train.training_status import Message, messages_of, plan_of, progress_text
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ class TestTheStrip:
         assert _state_of(environment) == "Not ready:"
 
     def test_results_that_are_being_loaded_are_said_so(self):
-        segmentation = SimpleNamespace(is_running=False, is_loading=True)
+        segmentation = SimpleNamespace(is_active=False, is_loading=True)
         activity = _running_segmentation(segmentation)
         assert (activity.name, activity.share) == ("Loading", None) and activity.reason_not_stoppable
         segmentation.is_loading = False

@@ -271,7 +271,7 @@ class TestOneVolume:
         start(presenter, application)
         presenter.handle.wait(PATIENCE_S)
         application.run(milliseconds=-1)
-        next(presenter._queue._work._steps)
+        next(presenter._loading._steps)
         context.scene.RemoveNode(volume)
         application.run()
         assert "no longer in the scene" in presenter.rows[0].text
@@ -289,8 +289,8 @@ class TestWriting:
         start_of_it = len(received)
         while presenter._writing.is_busy:
             application.run(0)
-        assert [text for text in received[start_of_it:] if "image " in text] == [
-            "Writing image 1 of 2 ...", "Writing image 2 of 2 ...",
+        assert [text for text in received[start_of_it:] if "case " in text] == [
+            "Writing case 1 of 2 ...", "Writing case 2 of 2 ...",
         ]  # fmt: skip
         finish(presenter, application)
 

@@ -53,7 +53,7 @@ class TestProposal:
     @pytest.fixture
     def source(self, context, view):
         application = QueuedApplication(context.scene)
-        source = SegmentationSource(context.scene, Parameters(context.scene), application, application)
+        source = SegmentationSource(context.scene, Parameters(context.scene), application)
         yield source
         source.close()
 

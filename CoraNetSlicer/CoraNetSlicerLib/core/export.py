@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from vtkmodules.vtkCommonCore import (
 )
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
-from coranet.contract import Case, Datalist, Job, JobKind, Role, unique_case_names
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role, unique_case_names
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.errors import DataError, JobError, StorageError, storage_error
 
@@ -98,21 +98,86 @@ class TrainingNodes:
         return [first_image(images) for images in self.cases]
 
 
-class TrainingExport:
-    """Writes the job directory of a training in steps, so that the application can answer in between.
+@dataclass(frozen=True)
+class _CaseToWrite:
+    """A case by its name, with its images, and what labels it."""
+
+    name: str
+    role: Role
+    images: CaseImages
+    label: Any
+
+
+class _JobExport:
+    """Writes the job directory of nodes in steps, so that the application can answer in between.
+
+    Of volumes it notes which case of the job they are. So results and snapshots are laid over them and not over a
+    second copy, and once a volume is reviewed, a training knows it again.
+    """
+
+    def __init__(self, folder: str | Path, config: TrainConfig | SegmentConfig) -> None:
+        kind = JobKind.TRAIN if isinstance(config, TrainConfig) else JobKind.SEGMENT
+        self._future_job = job = Job(Path(folder).absolute(), kind)
+        if Job.exists(job.folder):
+            raise JobError(f"'{job.folder}' already holds a job; choose a new folder, or resume the job that is there.")
+        self._config = config
+        self._context: Any = None
+        self._work: list[tuple[Role, CaseImages, Any]] = []
+        self._labels: tuple[Label, ...] = ()
+        self._channels: tuple[str, ...] = ()
+
+    def steps(self) -> Generator[Optional[str], None, Job]:
+        """Do the work, and yield what is written next where that changes. Returns the job.
+
+        Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
+
+        Raises:
+            DataError: a segmentation cannot be used.
+            StorageError: a file could not be written.
+        """
+        names = unique_case_names(name_of_image(first_image(images)) for _role, images, _label in self._work)
+        work = [_CaseToWrite(name, *parts) for name, parts in zip(names, self._work, strict=True)]
+        cases = []
+        with CaseFiles(self._future_job) as files:
+            for number, part in enumerate(work, start=1):
+                yield _("Writing case {number} of {count}").format(number=number, count=len(work))
+                cases.append((yield from self._case_steps(files, part)))
+            datalist = Datalist(tuple(cases), self._labels, self._channels)
+            created = Job.create(self._future_job.folder, self._future_job.kind, self._config, datalist)
+        for part in work:
+            if not is_path(first_image(part.images)):
+                mark_as_case(first_image(part.images), case_key(created, part.name))
+        return created
+
+    def _case_steps(self, files: CaseFiles, part: _CaseToWrite) -> Generator[None, None, Case]:
+        """Write one case, and yield wherever that may be interrupted."""
+        label, label_path, image = part.label, None, first_image(part.images)
+        names: tuple[tuple[int, str], ...] = ()
+        if isinstance(label, LabelFile):
+            # Read where it lies, by the engine alone, whatever its values are: one reader has one opinion of a file.
+            label_path = absolute(label.path)
+            names = () if label.fits(self._labels) else tuple(sorted(label.names.items()))
+        elif label is not None:
+            painted = yield from paint_labels(self._context, label, image, self._labels)
+            label_path = files.write_label(part.name, painted, image)
+            yield
+        paths: list[str] = []
+        for number, channel in enumerate(images_of(part.images), start=1):
+            if paths:
+                yield
+            paths.append(absolute(channel) if is_path(channel) else files.write_image(part.name, channel, number))
+        return Case(part.name, part.role, paths[0], label_path, more_images=tuple(paths[1:]), label_names=names)
+
+
+class TrainingExport(_JobExport):
+    """Writes the job directory of a training in steps.
 
     Example:
         >>> job = run_to_end(TrainingExport(context, folder, nodes, config).steps())
     """
 
     def __init__(self, context: SceneContext, folder: str | Path, nodes: TrainingNodes, config: TrainConfig) -> None:
-        """Check what is to be written; nothing is written yet.
-
-        Args:
-            context: the scene.
-            folder: the new job's folder; must not hold a job yet.
-            nodes: what to learn from.
-            config: the resolved configuration.
+        """Check what is to be written into a new folder; nothing is written yet.
 
         Raises:
             DataError: a node cannot be used; the message names it and says what to do.
@@ -127,161 +192,55 @@ class TrainingExport:
             _require_label(label, first_image(images))
         require_images(nodes.cases, nodes.channels)
         labels = classes_of([pair[1] for pair in pairs], nodes.segment_names)
+        super().__init__(folder, config)
+        self._context = context
         self._labels = tuple(
             replace(label, value=(nodes.values or {}).get(label.name, label.value)) for label in labels
         )
-        self._future_job = _future_job(folder, JobKind.TRAIN)
-        self._context, self._nodes, self._config = context, nodes, config
-
-    def steps(self) -> Generator[str, None, Job]:
-        """Do the work, a part for each text, which is the next thing to do. Returns the job.
-
-        Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
-
-        Raises:
-            DataError: a segmentation cannot be used.
-            StorageError: a file could not be written.
-        """
-        work = [(Role.TRAINING, *pair) for pair in self._nodes.labeled]
-        work += [(Role.VALIDATION, *pair) for pair in self._nodes.validation]
-        work += [(Role.UNLABELED, images, None) for images in self._nodes.unlabeled]
-        names = unique_case_names(name_of_image(first_image(images)) for _role, images, _label in work)
-        cases = []
-        with CaseFiles(self._future_job) as files:
-            for number, (name, parts) in enumerate(zip(names, work, strict=False), start=1):
-                text = _("Writing case {number} of {count}").format(number=number, count=len(work))
-                yield text
-                for case in self._case_steps(files, name, *parts):
-                    if case is None:
-                        yield text
-                    else:
-                        cases.append(case)
-            datalist = Datalist(tuple(cases), self._labels, tuple(self._nodes.channels))
-            created = Job.create(self._future_job.folder, JobKind.TRAIN, self._config, datalist)
-        _mark_volumes(self._nodes, created)
-        return created
-
-    def _case_steps(
-        self, files: CaseFiles, name: str, role: Role, images: CaseImages, label: Any
-    ) -> Generator[Optional[Case], None, None]:
-        """Write one case; the case comes last, and None before it wherever it may be interrupted."""
-        label_path, image = None, first_image(images)
-        names: tuple[tuple[int, str], ...] = ()
-        if isinstance(label, LabelFile):
-            # Read where it lies, by the engine alone, whatever its values are: one reader has one opinion of a file.
-            label_path = absolute(label.path)
-            names = () if label.fits(self._labels) else tuple(sorted(label.names.items()))
-        elif label is not None:
-            painted = yield from paint_labels(self._context, label, image, self._labels)
-            label_path = files.write_label(name, painted, image)
-            yield None
-        paths = []
-        for path in _written_images(files, name, images):
-            paths.append(path)
-            yield None
-        yield Case(name, role, paths[0], label_path, more_images=tuple(paths[1:]), label_names=names)
+        self._channels = tuple(nodes.channels)
+        self._work = [(Role.TRAINING, *pair) for pair in nodes.labeled]
+        self._work += [(Role.VALIDATION, *pair) for pair in nodes.validation]
+        self._work += [(Role.UNLABELED, images, None) for images in nodes.unlabeled]
 
 
-def export_training_job(context: SceneContext, folder: str | Path, nodes: TrainingNodes, config: TrainConfig) -> Job:
-    """Write images, label maps and the job directory of a training, all at once.
-
-    Args:
-        context: the scene.
-        folder: the new job's folder; must not hold a job yet.
-        nodes: what to learn from.
-        config: the resolved configuration.
-
-    Raises:
-        DataError: a node cannot be used; the message names it and says what to do. Nothing is left in the folder.
-        JobError: the folder holds a job already.
-        StorageError: a file could not be written.
-    """
-    return run_to_end(TrainingExport(context, folder, nodes, config).steps())
-
-
-def _mark_volumes(nodes: TrainingNodes, job: Job) -> None:
-    """Note on each volume which case of a training it is.
-
-    So snapshots are laid over it and not over a second copy, and once it is reviewed, the training knows it again.
-    """
-    for volume, case in zip(nodes.volumes, job.read_datalist().cases, strict=False):
-        if not is_path(volume):
-            mark_as_case(volume, case_key(job, case.id))
-
-
-def _written_images(files: CaseFiles, name: str, images: CaseImages) -> Iterator[str]:
-    """The paths of a case's images, one after the other; those that are not on disk are written."""
-    for number, image in enumerate(images_of(images), start=1):
-        yield absolute(image) if is_path(image) else files.write_image(name, image, number)
-
-
-class SegmentExport:
-    """Writes the job directory of a segmentation in steps, so that the application can answer in between."""
+class SegmentExport(_JobExport):
+    """Writes the job directory of a segmentation in steps."""
 
     def __init__(
         self, folder: str | Path, volumes: Sequence[CaseImages], config: SegmentConfig, channels: Sequence[str] = ()
     ) -> None:
-        """Check what is to be written; nothing is written yet. Arguments and errors as of `export_segment_job`."""
+        """Check what is to be written into a new folder; nothing is written yet.
+
+        Args:
+            folder: the new job's folder.
+            volumes: volume nodes to be segmented, at least one; of several channels, a tuple of nodes for each case.
+            config: the resolved configuration with the model.
+            channels: names of the model's channels; (): as many as the case with the most images has.
+
+        Raises:
+            DataError: a volume cannot be used, or a channel is missing; the message names it and says what to do.
+            JobError: the folder holds a job already.
+        """
         if not volumes:
             raise DataError("there is nothing to segment; give at least one volume.")
         channels = tuple(channels) or channels_of(volumes)
         volumes = [in_order(images, channels) for images in volumes]
         require_images(volumes, channels)
-        self._future_job = _future_job(folder, JobKind.SEGMENT)
-        self._volumes, self._config, self._channels = volumes, config, channels
+        super().__init__(folder, config)
+        self._channels = channels if len(channels) > 1 else ()
+        self._work = [(Role.INPUT, images, None) for images in volumes]
 
-    def steps(self) -> Generator[str, None, Job]:
-        """Do the work, an image for each text, which is the next thing to do. Returns the job.
 
-        Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
-
-        Raises:
-            StorageError: a file could not be written.
-        """
-        names = unique_case_names(name_of_image(first_image(images)) for images in self._volumes)
-        cases = []
-        with CaseFiles(self._future_job) as files:
-            for number, (name, images) in enumerate(zip(names, self._volumes, strict=False), start=1):
-                text = _("Writing image {number} of {count}").format(number=number, count=len(names))
-                paths = []
-                yield text
-                for path in _written_images(files, name, images):
-                    paths.append(path)
-                    if len(paths) < len(images_of(images)):
-                        yield text
-                cases.append(Case(name, Role.INPUT, paths[0], more_images=tuple(paths[1:])))
-            datalist = Datalist(tuple(cases), channels=self._channels if len(self._channels) > 1 else ())
-            created = Job.create(self._future_job.folder, JobKind.SEGMENT, self._config, datalist)
-        for name, images in zip(names, self._volumes, strict=False):
-            if not is_path(first_image(images)):
-                mark_as_case(first_image(images), case_key(created, name))
-        return created
+def export_training_job(context: SceneContext, folder: str | Path, nodes: TrainingNodes, config: TrainConfig) -> Job:
+    """What `TrainingExport` does, all at once; raises as it does."""
+    return run_to_end(TrainingExport(context, folder, nodes, config).steps())
 
 
 def export_segment_job(
     folder: str | Path, volumes: Sequence[CaseImages], config: SegmentConfig, channels: Sequence[str] = ()
 ) -> Job:
-    """Write images and job directory of a segmentation, and mark each volume so that its result finds it; all at once.
-
-    Args:
-        folder: the new job's folder; must not hold a job yet.
-        volumes: volume nodes to be segmented, at least one; of several channels, a tuple of nodes for each case.
-        config: the resolved configuration with the model.
-        channels: names of the model's channels; (): as many as the case with the most images has.
-
-    Raises:
-        DataError: a volume cannot be used, or a channel is missing; the message names it and says what to do.
-        JobError: the folder holds a job already.
-        StorageError: a file could not be written.
-    """
+    """What `SegmentExport` does, all at once; raises as it does."""
     return run_to_end(SegmentExport(folder, volumes, config, channels).steps())
-
-
-def _future_job(folder: str | Path, kind: JobKind) -> Job:
-    job = Job(Path(folder).absolute(), kind)
-    if Job.exists(job.folder):
-        raise JobError(f"'{job.folder}' already holds a job; choose a new folder, or resume the job that is there.")
-    return job
 
 
 def _require_label(label: Any, image: Any) -> None:

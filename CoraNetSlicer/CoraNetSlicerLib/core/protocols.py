@@ -41,22 +41,25 @@ class Views(Protocol):
     """Brings nodes into view."""
 
     def main_window(self) -> Any:
-        """The main window; None if there is none."""
+        """The main window, whose keys work wherever the focus is; None if there is none."""
 
     def show_chart(self, chart: Any) -> None:
-        """Bring a vtkMRMLPlotChartNode into view."""
+        """Bring a vtkMRMLPlotChartNode into view; in a layout without a plot, beside the 3D view."""
 
     def show_volume(self, volume: Any) -> None:
         """Bring a volume into all slice views, fitted to them."""
 
     def show_sequence(self, browser: Any) -> None:
-        """Show the tool bar of a vtkMRMLSequenceBrowserNode."""
+        """Show the tool bar that scrolls through a vtkMRMLSequenceBrowserNode."""
 
     def new_segment_editor(self) -> Any:
-        """A widget of the Segment Editor; None if there is none."""
+        """A widget of the Segment Editor (qMRMLSegmentEditorWidget); None if there is none."""
 
     def show_segment_editor(self, hint: str) -> None:
-        """Open the module Segment Editor, with a hint in the status bar."""
+        """Open the module Segment Editor, which takes the scene's editor node as it was prepared.
+
+        The hint in the status bar is how it goes on after that: the panel is out of sight then.
+        """
 
     def clear_hint(self) -> None:
         """Take the hint off the status bar."""
@@ -81,7 +84,7 @@ class Settings(Protocol):
         """Remember a text."""
 
     def user_name(self) -> str:
-        """The name of the person; "" if unknown."""
+        """Who decides: the name in the application's settings, else that of the account; "" if unknown."""
 
 
 class Desktop(Protocol):
@@ -113,10 +116,10 @@ class Packages(Protocol):
         """`slicer.packaging.pip_install`; None before Slicer 5.11."""
 
     def install_extension(self, name: str) -> str:
-        """Install an extension; returns why it could not be installed, "" if it was."""
+        """Install an extension, which is active after a restart; returns why it could not be, "" if it was."""
 
     def restart(self) -> None:
-        """Start the application anew."""
+        """Start the application anew; the application itself asks about unsaved work."""
 
 
 class Host(Scheduler, Dialogs, Views, Settings, Desktop, Packages, Protocol):

@@ -33,7 +33,7 @@ class StepwiseWork:
     However the steps end, by an unexpected error too, it is not busy any more and `on_end` is called; but for `stop`.
 
     Attributes:
-        latest: what the last step yielded; None where nothing is being done.
+        latest: the last text that a step yielded; None where nothing is being done.
         result: what the steps returned that were done to their end; None before.
     """
 
@@ -76,7 +76,7 @@ class StepwiseWork:
         if self._steps is not steps:
             return
         try:
-            self.latest = next(steps)
+            self.latest = next(steps) or self.latest
         except StopIteration as end:
             self._end(steps, "", end.value)
         except CoraNetError as error:

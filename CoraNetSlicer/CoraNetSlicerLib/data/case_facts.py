@@ -294,31 +294,35 @@ def _names_in_steps(path: str) -> Generator[object, None, Mapping[int, str]]:
         return {}
 
 
+_Look = Callable[[str], Generator[object, None, Any]]
+# What is known of a file that cannot be looked at in this way.
+_UNKNOWN: dict[_Look, Any] = {_facts_in_steps: FileFacts(exists=True), _names_in_steps: {}, _hash_in_steps: ""}
+
+
 class KnownFiles:
     """Looks at files, and remembers what was found."""
 
     def __init__(self) -> None:
-        self._known: dict[str, FileFacts] = {}
+        self._known: dict[tuple[_Look, str], Any] = {}
         self._copies: dict[tuple[str, str], bool] = {}
-        self._under_way: dict[str, Generator[object, None, Any]] = {}
-        # Of the voxels of images that may be saved twice; "" of those that cannot be read.
-        self._hashes: dict[str, str] = {}
-        self._names: dict[str, Mapping[int, str]] = {}
+        self._under_way: dict[tuple[_Look, str], Generator[object, None, Any]] = {}
 
     def of(self, path: str) -> Optional[FileFacts]:
         """Facts of a file; None if it was not read yet."""
-        return self._known.get(path)
+        return self._known.get((_facts_in_steps, path))
 
     def names_of(self, path: str) -> Optional[Mapping[int, str]]:
         """What the values of a label map may be called; {}: it has none that can be read; None: not read yet."""
-        return self._names.get(path)
+        return self._known.get((_names_in_steps, path))
 
-    def unseen(self, paths: Iterable[str], unnamed: Collection[str] = ()) -> list[str]:
-        """Those that are still to be read: all headers, label maps that need names, a few voxels."""
+    def unseen(self, paths: Iterable[str], unnamed: Collection[str] = ()) -> list[tuple[_Look, str]]:
+        """How to look at what is still to be read: all headers, label maps that need names, a few voxels."""
         paths = list(paths)
-        unknown = [path for path in paths if path not in self._known]
-        unknown = unknown or [path for path in paths if path in unnamed and path not in self._names]
-        return unknown or [path for path in self._saved_in_two_formats(paths) if path not in self._hashes]
+        looks: list[tuple[_Look, str]] = [(_facts_in_steps, path) for path in paths]
+        looks += [(_names_in_steps, path) for path in paths if path in unnamed]
+        unseen = [look for look in looks if look not in self._known]
+        hashes = [(_hash_in_steps, path) for path in ([] if unseen else self._saved_in_two_formats(paths))]
+        return unseen or [look for look in hashes if look not in self._known]
 
     def look_at(self, paths: Sequence[str], seconds: float, unnamed: Collection[str] = ()) -> bool:
         """Look at files that were not read yet.
@@ -333,16 +337,15 @@ class KnownFiles:
         """
         end = time.monotonic() + seconds
         while unseen := self.unseen(paths, unnamed):
-            if not self._look_further(unseen[0], end, unnamed):
+            if not self._look_further(*unseen[0], end):
                 return False
             if time.monotonic() > end:
                 break
         return not self.unseen(paths, unnamed)
 
-    def _look_further(self, path: str, end: float, unnamed: Collection[str]) -> bool:
+    def _look_further(self, look: _Look, path: str, end: float) -> bool:
         """Go on with a file until a time; whether it is done."""
-        known, begin, default = self._next_look(path, unnamed)
-        steps = self._under_way.setdefault(path, begin(path))
+        steps = self._under_way.setdefault((look, path), look(path))
         facts: Any = None
         try:
             while True:
@@ -353,19 +356,9 @@ class KnownFiles:
             facts = stop.value
         except Exception:  # noqa: BLE001 - one unreadable file must not hide the others
             _LOG.exception("'%s' could not be inspected", path)
-        del self._under_way[path]
-        known[path] = facts or default
+        del self._under_way[look, path]
+        self._known[look, path] = facts or _UNKNOWN[look]
         return True
-
-    def _next_look(
-        self, path: str, unnamed: Collection[str]
-    ) -> tuple[dict[str, Any], Callable[[str], Generator[object, None, Any]], Any]:
-        """Where the result is kept, what looks, and the facts of an unreadable file."""
-        if path not in self._known:
-            return self._known, _facts_in_steps, FileFacts(exists=True)
-        if path in unnamed and path not in self._names:
-            return self._names, _names_in_steps, {}
-        return self._hashes, _hash_in_steps, ""
 
     def are_copies(self, first: str, second: str) -> bool:
         """Whether two files that were looked at hold the same bytes; compared once, up to the first difference."""
@@ -382,14 +375,14 @@ class KnownFiles:
 
     def are_same_scan(self, first: str, second: str) -> bool:
         """Whether two files that were looked at hold one scan: the same bytes, or the same voxels in two formats."""
-        hashes = [self._hashes.get(path) for path in (first, second)]
+        hashes = [self._known.get((_hash_in_steps, path)) for path in (first, second)]
         return self.are_copies(first, second) or (bool(hashes[0]) and hashes[0] == hashes[1])
 
     def _saved_in_two_formats(self, paths: Iterable[str]) -> list[str]:
         """Images of which another one has the same size, spacing and place in another format: they may be one scan."""
         groups: dict[Any, list[str]] = {}
         for path in dict.fromkeys(paths):
-            facts = self._known.get(path)
+            facts = self.of(path)
             if facts is not None and facts.header is not None and not facts.is_label_map and not facts.segments:
                 groups.setdefault(tuple(sorted(facts.header.size_ijk)), []).append(path)
         # Many of one size are registered to one another; the training reports whether two of them are one scan.
@@ -399,20 +392,17 @@ class KnownFiles:
         return [path for group in small for path in group if any(self._may_be(path, other) for other in group)]
 
     def _may_be(self, first: str, second: str) -> bool:
+        known = [facts for facts in map(self.of, (first, second)) if facts is not None]
         if ending_of(first) == ending_of(second):
             return False
-        spacings = [
-            sorted(facts.header.spacing_mm) for facts in (self._known[first], self._known[second]) if facts.header
-        ]
-        known = [self._known[path].placement for path in (first, second)]
+        spacings = [sorted(facts.header.spacing_mm) for facts in known if facts.header]
         is_near = all(abs(step - other) <= _ROUNDING * other for step, other in zip(*spacings, strict=True))
         # Of DICOM the place is not known here.
-        return is_near and (known[0] is None or known[1] is None or axis_order(known[0], known[1]) is not None)
+        places = [facts.placement for facts in known if facts.placement is not None]
+        return is_near and (len(places) < 2 or axis_order(places[0], places[1]) is not None)
 
     def forget(self) -> None:
         """Forget all, to look at them anew."""
         self._known.clear()
         self._copies.clear()
         self._under_way.clear()
-        self._hashes.clear()
-        self._names.clear()

@@ -63,20 +63,10 @@ class Interpreter:
         return Interpreter(str(executable), {**inherited, **_ENCODING})
 
 
-def start_process(
-    interpreter: Interpreter, args: Sequence[str], launch: Callable[..., Any] = DetachedProcess, **options: Any
-) -> Any:
-    """Start a Python with arguments; options as of `start_in_own_group`.
-
-    Raises:
-        JobError: it cannot be started.
-    """
-    command = [interpreter.executable, *args]
-    try:
-        return start_in_own_group(command, launch, env=dict(interpreter.environment), **options)
-    except OSError as error:
-        text = _("'{program}' cannot be started ({reason}); choose another Python.")
-        raise JobError(text.format(program=command[0], reason=error.strerror or str(error))) from error
+def not_started(interpreter: Interpreter, error: OSError) -> JobError:
+    """The error of a Python that cannot be started."""
+    text = _("'{program}' cannot be started ({reason}); choose another Python.")
+    return JobError(text.format(program=interpreter.executable, reason=error.strerror or str(error)))
 
 
 class BackgroundProcess:
@@ -105,10 +95,12 @@ class BackgroundProcess:
         with written:
             separate = open(errors, "wb") if errors else None  # noqa: SIM115 - closed below
             try:
-                self._child = start_process(
-                    interpreter, args, launch,
-                    stdout=written, stderr=separate or subprocess.STDOUT, cwd=str(output.parent),
+                self._child = start_in_own_group(
+                    [interpreter.executable, *args], launch, stdout=written, stderr=separate or subprocess.STDOUT,
+                    env=dict(interpreter.environment), cwd=str(output.parent),
                 )  # fmt: skip
+            except OSError as error:
+                raise not_started(interpreter, error) from error
             finally:
                 if separate is not None:
                     separate.close()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional, Union
+from typing import Optional
 
 from coranet.contract import JobKind, JobStatus
 from coranet.contract.errors import CoraNetError, JobError
 from coranet.contract.events import Event
 
-from ..core.export import SegmentExport, TrainingExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
@@ -129,12 +128,6 @@ class JobPresenter:
         self._writing.stop()
         self._follow(None)
 
-    def _begin(self, files: Union[TrainingExport, SegmentExport]) -> None:
-        """Write the files of a job in steps, and start it."""
-        self.error = self._stopped_text = ""
-        self._writing.begin(self._logic.runner.write_and_start(files))
-        self.changed.send()
-
     def _on_written(self, problem: str) -> None:
         if problem:
             self._show_error(self._text(_("The {job} was not started: {message}"), message=problem))
@@ -163,9 +156,12 @@ class JobPresenter:
     def _take(self, new: Sequence[Event]) -> None:
         """Take in new events of the job."""
 
+    def _update(self) -> None:
+        """Update what is shown of the job; `_status` is its status now."""
+
     def _look(self) -> None:
-        """Update what is known of the job."""
         self._status = self.handle.status if self.handle is not None else None
+        self._update()
         self.changed.send()
 
     def _on_events(self, handle: JobHandle, new: Sequence[Event]) -> None:

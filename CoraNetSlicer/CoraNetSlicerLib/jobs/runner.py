@@ -5,17 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import IO, Any, Optional, Union
 
 from coranet.contract import Job, JobStatus, is_alive, terminate_tree
 from coranet.contract.errors import CoraNetError, JobError, storage_error
-from coranet.contract.process import ENGINE, DetachedProcess
+from coranet.contract.process import ENGINE, DetachedProcess, start_in_own_group
 
 from ..core.export import SegmentExport, TrainingExport
-from ..environment.interpreter import Interpreter, start_process
+from ..environment.interpreter import Interpreter, not_started
 
 GRACE_S = 30.0
 # From launch to the first sign of life: importing PyTorch from a slow disk takes this long at worst.
@@ -130,12 +130,21 @@ class JobRunner:
         claimed_before = job.worker()
         job.withdraw_cancel()
         options = [*["--resume"] * resume, *["--dry-run"] * dry_run]
-        child = self._launch_into_log(job, [str(self._engine), "run", str(job.folder), *options])
+        command = [self.interpreter.executable, str(self._engine), "run", str(job.folder), *options]
+        with _opened_log(job) as log:
+            try:
+                child = start_in_own_group(
+                    command, self._launch, outlives=True, platform=self._platform,
+                    stdout=log, stderr=subprocess.STDOUT, env=dict(self.interpreter.environment), cwd=str(job.folder),
+                )  # fmt: skip
+            except OSError as error:
+                raise not_started(self.interpreter, error) from error
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} $ {subprocess.list2cmdline(command)}\n")
         return JobProcess(job, child, claimed_before)
 
     def write_and_start(
         self, files: Union[TrainingExport, SegmentExport], dry_run: bool = False
-    ) -> Generator[str, None, JobProcess]:
+    ) -> Generator[Optional[str], None, JobProcess]:
         """Write the files of a job and start it, in steps between which the application can answer.
 
         Yields what is being written.
@@ -143,22 +152,19 @@ class JobRunner:
         job = yield from files.steps()
         return self.start(job, dry_run=dry_run)
 
-    def _launch_into_log(self, job: Job, args: list[str]) -> Any:
-        begun_before = job.log_path.exists()
-        try:
-            log = open(job.log_path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - two kinds of failure have two messages
-        except OSError as error:
-            raise storage_error(job.log_path, error) from error
-        try:
-            with log:
-                child = start_process(
-                    self.interpreter, args, self._launch, outlives=True, platform=self._platform,
-                    stdout=log, stderr=subprocess.STDOUT, cwd=str(job.folder),
-                )  # fmt: skip
-                command = subprocess.list2cmdline([self.interpreter.executable, *args])
-                log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} $ {command}\n")
-        except JobError:
-            if not begun_before:
-                job.log_path.unlink()  # its presence would say that a process was started
-            raise
-        return child
+
+@contextmanager
+def _opened_log(job: Job) -> Iterator[IO[str]]:
+    """The log of a job, to be appended to; one that was not there goes again where nothing could be started."""
+    begun_before = job.log_path.exists()
+    try:
+        log = open(job.log_path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - two kinds of failure have two messages
+    except OSError as error:
+        raise storage_error(job.log_path, error) from error
+    try:
+        with log:
+            yield log
+    except JobError:
+        if not begun_before:
+            job.log_path.unlink()  # its presence would say that a process was started
+        raise

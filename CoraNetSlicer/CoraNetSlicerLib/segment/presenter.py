@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Optional, Union
 
-from coranet.contract import Case, JobKind, JobStatus
+from coranet.contract import Case, Job, JobKind, JobStatus
 from coranet.contract.errors import CoraNetError, JobError
 from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Event, Progress, Started, duration
 
@@ -16,7 +16,8 @@ from ..core.export import SegmentExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.results import LoadedPrediction, case_key, find_volume, names_in_scene, results_by_key
+from ..core.results import case_key, find_volume, names_in_scene, results_by_key
+from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..environment.presenter import EnvironmentPresenter
 from ..jobs.arguments import segment_config
@@ -25,7 +26,7 @@ from ..jobs.job_presenter import JobPresenter
 from ..jobs.listing import segmentation_name
 from ..jobs.model_choice import ModelChoice
 from ..logic import CoraNetLogic
-from .result_queue import ResultQueue, WaitingResult
+from ..review.result_loading import load_case
 from .segmentation_source import SegmentationSource, SourceKind, images_to_segment
 
 _LOADED = "SegmentationLoaded"
@@ -101,29 +102,27 @@ class SegmentationPresenter(JobPresenter):
         self.loaded, self.chosen = Signal(), Signal()
         self.warnings: tuple[str, ...] = ()
         self.models = ModelChoice(logic, parameters, application)
-        self.source = SegmentationSource(logic.context.scene, parameters, application, application)
+        self.source = SegmentationSource(logic.context.scene, parameters, application)
         self._cases: tuple[Case, ...] = ()
         self._skipping: set[str] = set()
         self._problems: dict[str, str] = {}
-        self._queue = ResultQueue(logic.context, application)
-        self._queue.changed.connect(self.changed.send)
-        self._queue.loaded.connect(self._on_loaded)
-        self._queue.failed.connect(self._on_not_loaded)
+        # Results on their way into the scene, one after the other.
+        self._waiting: list[tuple[Job, Case]] = []
+        self._loading = StepwiseWork(application, self._on_loaded)
         self.changed.follow(environment.changed, self.models.changed, self.source.changed)
         self._attach_to_remembered()
 
     @property
     def is_loading(self) -> bool:
         """Whether results are being loaded, or wait for it."""
-        return bool(self._queue.cases)
+        return bool(self._waiting)
 
     @property
     def rows(self) -> list[CaseRow]:
         """The cases of the segmentation that is watched."""
         if self.handle is None or self._writing.is_busy:
             return []
-        waiting = [result for result in self._queue.cases if result.job.folder == self.handle.folder]
-        loading = {result.case.id for result in waiting}
+        loading = {case.id for job, case in self._waiting if job.folder == self.handle.folder}
         part, seconds = self.handle.partProgress, seconds_left_of_case(self.handle.events)
         progress = CaseProgress(
             self.handle.status, self._skipping, loading, self._loaded_cases, self._problems, part, seconds
@@ -174,7 +173,10 @@ class SegmentationPresenter(JobPresenter):
         else:
             names = [str(volume.GetName()) for volume in self.source.volumes]
             folder = self._logic.newFolder(segmentation_name(names))
-            self._begin(SegmentExport(folder, self.images, segment_config(model.folder), model.card.channels))
+            files = SegmentExport(folder, self.images, segment_config(model.folder), model.card.channels)
+            self.error = self._stopped_text = ""
+            self._writing.begin(self._logic.runner.write_and_start(files))
+            self.changed.send()
 
     def skip(self, case: str) -> None:
         """Leave one case out and go on with the others; raises StorageError where that cannot be written."""
@@ -187,7 +189,7 @@ class SegmentationPresenter(JobPresenter):
         """Load the result of a case, and its volume if that is not in the scene; what is there is replaced."""
         if self.handle is not None:
             self._problems.pop(case, None)
-            self._queue.add(self.handle.job, next(listed for listed in self._cases if listed.id == case))
+            self._load(self.handle.job, next(listed for listed in self._cases if listed.id == case))
 
     def show(self, case: str) -> None:
         """Ask for the result of a case, which is in the scene, to be shown; nothing happens if it has gone."""
@@ -216,21 +218,21 @@ class SegmentationPresenter(JobPresenter):
         self._parameters.set_value(_LOADED, [])
         super().attach(handle)
         if len(self._cases) == 1 and self._cases[0].id in self._cases_with(CaseDone):
-            self._queue.add(handle.job, self._cases[0])
+            self._load(handle.job, self._cases[0])
 
     def restore(self) -> None:
         """As of every job; results that the scene lacks are loaded."""
-        self._queue.clear()
+        self._load_no_more()
         self._problems, self.warnings, self._stopped_text = {}, (), ""
         self.models.refresh()
-        self.source.restore()
+        self.source.look_again()
         super().restore()
         if self.handle is not None:
             self._take(self.handle.events)
 
     def close(self) -> None:
         """As of every job; no result is loaded any more."""
-        self._queue.clear()
+        self._load_no_more()
         self.source.close()
         super().close()
 
@@ -253,17 +255,37 @@ class SegmentationPresenter(JobPresenter):
         for case in self._cases:
             is_missing = case.id in finished and case.id not in loaded
             if is_missing and find_volume(self._logic.context.scene, job, case) is not None:
-                self._queue.add(job, case)
+                self._load(job, case)
 
-    def _on_loaded(self, loaded: LoadedPrediction, result: WaitingResult) -> None:
-        if self.handle is not None and result.job.folder == self.handle.folder:
-            self._parameters.set_value(_LOADED, [*self._parameters.value(_LOADED, []), result.case.id])
-        self.warnings = tuple(dict.fromkeys([*self.warnings, *loaded.warnings]))
-        self.loaded.send(loaded)
+    def _load(self, job: Job, case: Case) -> None:
+        """Load a result when those before are loaded; its volume too, if it is not in the scene."""
+        if any(other.folder == job.folder and waiting.id == case.id for other, waiting in self._waiting):
+            return
+        self._waiting.append((job, case))
+        if len(self._waiting) == 1:
+            self._load_next()
+        self.changed.send()
 
-    def _on_not_loaded(self, result: WaitingResult, problem: str) -> None:
-        if self.handle is not None and result.job.folder == self.handle.folder:
-            self._problems[result.case.id] = problem
+    def _load_next(self) -> None:
+        if self._waiting:
+            self._loading.begin(load_case(self._logic.context, *self._waiting[0]))
+
+    def _load_no_more(self) -> None:
+        self._waiting.clear()
+        self._loading.stop()
+
+    def _on_loaded(self, problem: str) -> None:
+        (job, case), loaded = self._waiting.pop(0), self._loading.result
+        self._load_next()
+        is_own = self.handle is not None and job.folder == self.handle.folder
+        if problem and is_own:
+            self._problems[case.id] = problem
+        elif not problem:
+            if is_own:
+                self._parameters.set_value(_LOADED, [*self._parameters.value(_LOADED, []), case.id])
+            self.warnings = tuple(dict.fromkeys([*self.warnings, *loaded.warnings]))
+            self.loaded.send(loaded)
+        self.changed.send()
 
     def _cases_with(self, *outcomes: type[Union[CaseDone, CaseFailed, CaseSkipped]]) -> set[str]:
         events = self.handle.events if self.handle is not None else []

@@ -17,7 +17,7 @@ from ..core.case_images import require_usable_volume
 from ..core.case_nodes import NodeWatch, image_volumes
 from ..core.notification import Signal
 from ..core.parameters import Parameters
-from ..core.protocols import Scheduler, Views
+from ..core.protocols import Host
 from ..core.results import is_result, nodes_of_class
 from ..core.stepwise import Deferred
 from ..core.translation import _, sentence
@@ -54,18 +54,18 @@ class SegmentationSource:
         left_out: what else is in it and why it is left out, a sentence each.
     """
 
-    def __init__(self, scene: Any, parameters: Parameters, scheduler: Scheduler, views: Views) -> None:
+    def __init__(self, scene: Any, parameters: Parameters, application: Host) -> None:
         self.changed = Signal()
         self.input_error = self.output_error = ""
         self.image_count = 0
         self.left_out: tuple[str, ...] = ()
         self._scene = scene
         self._parameters = parameters
-        self._views = views
+        self._application = application
         self._proposed = ""
-        self._news = Deferred(scheduler, self._on_nodes)
+        self._news = Deferred(application, self._on_nodes)
         self._watch = NodeWatch(scene, self._news.request, lambda: None)
-        self.restore()
+        self.look_again()
 
     @property
     def kinds(self) -> list[tuple[str, str]]:
@@ -177,7 +177,7 @@ class SegmentationSource:
         chosen = self.volume
         if chosen is not None and chosen.GetID() != self._proposed:
             return
-        shown = {view.GetBackgroundVolumeID() for view in self._views.slice_composite_nodes()}
+        shown = {view.GetBackgroundVolumeID() for view in self._application.slice_composite_nodes()}
         in_view = next((node for node in image_volumes(self._scene) if node.GetID() in shown), None)
         if in_view is not None:
             self._proposed = str(in_view.GetID())
@@ -214,10 +214,6 @@ class SegmentationSource:
         self._look_at_input()
         self._look_at_output()
         self._on_nodes()
-
-    def restore(self) -> None:
-        """Show what the scene remembers, after it was loaded or cleared."""
-        self.look_again()
 
     def close(self) -> None:
         """Let go of the scene."""

@@ -160,8 +160,9 @@ class TrainingPresenter(JobPresenter):
         self.estimate.cancel()
         nodes, config = self._cases.training_nodes(), self.settings.config()
         files = TrainingExport(self._logic.context, self._logic.jobsFolder / self.name, nodes, config)
-        self._name_of_written = self.name
-        self._begin(files)
+        self.error, self._stopped_text, self._name_of_written = "", "", self.name
+        self._writing.begin(self._logic.runner.write_and_start(files))
+        self.changed.send()
 
     def resume(self) -> None:
         """As of every job; an estimate gives way to it."""
@@ -187,9 +188,9 @@ class TrainingPresenter(JobPresenter):
     def _take(self, new: Sequence[Event]) -> None:
         self.views.take(new)
 
-    def _look(self) -> None:
-        self._known = standing_of(self.handle) if self.handle is not None else None
-        super()._look()
+    def _update(self) -> None:
+        handle, status = self.handle, self._status
+        self._known = standing_of(handle, status) if handle is not None and status is not None else None
 
     def _on_started(self, handle: JobHandle) -> None:
         self._parameters.set_text(_NAME, "")

@@ -38,9 +38,9 @@ class TrainingStanding:
     plan: tuple[str, ...] = ()
 
 
-def standing_of(handle: JobHandle) -> TrainingStanding:
-    """The status of a training now; reads files, so call it when there is news."""
-    status, events = handle.status, handle.events
+def standing_of(handle: JobHandle, status: JobStatus) -> TrainingStanding:
+    """What is known of a training in a status; reads files, so call it when there is news."""
+    events = handle.events
     progress = _latest_progress(events)
     share = 1.0 if status is JobStatus.FINISHED else _share_done(progress, events)
     text = _running(handle, progress) if status is JobStatus.RUNNING else _over(handle, status, events, progress)

@@ -91,7 +91,7 @@ class Panel:
         self.segmentation.started.connect(self._on_job)
         self.segmentation.ended.connect(self._on_job)
         self.segmentation.loaded.connect(self.overlays.show)
-        self.segmentation.chosen.connect(self._show_result)
+        self.segmentation.chosen.connect(lambda node: self.overlays.choose(str(node.GetID())))
         self.cases.changed.connect(self.segmentation.source.changed.send)
         self.jobs.opened.connect(self.open_job)
         self.jobs.folder_changed.connect(self.segmentation.models.refresh)
@@ -186,9 +186,6 @@ class Panel:
         if name == "segment":
             self.segmentation.source.propose()
         self.set_active(self._is_active)
-
-    def _show_result(self, segmentation_node: Any) -> None:
-        self.overlays.choose(str(segmentation_node.GetID()))
 
     def _tell_of_news(self, page: str, _sent: object) -> None:
         self.pages.set_news(page)

@@ -74,16 +74,6 @@ def name_of_image(image: Any) -> str:
     return image_name(image) if is_path(image) else image.GetName() or ""
 
 
-def require_usable_volumes(volumes: Sequence[Any]) -> None:
-    """Raise DataError, naming the volume, unless all are single-valued images on upright grids, each given once."""
-    seen: set[str] = set()
-    for volume in volumes:
-        require_usable_volume(volume)
-        if volume.GetID() in seen:
-            raise DataError(f"the volume '{volume.GetName()}' is given twice; use it once.")
-        seen.add(volume.GetID())
-
-
 def require_usable_volume(volume: Any) -> None:
     """Raise DataError, naming the volume, unless it is a single-valued image on an upright grid."""
     if volume is None or not volume.IsA("vtkMRMLScalarVolumeNode"):
@@ -127,7 +117,11 @@ def require_images(cases: Sequence[CaseImages], channels: Sequence[str] = ()) ->
         require_all_channels(name, [str(part) for part in parts], names_of(channels, count))
         _require_same_transform([part for part in parts if not is_path(part) and part is not None])
     every = [image for images in cases for image in dict.fromkeys(images_of(images))]
-    require_usable_volumes([image for image in every if not is_path(image)])
+    volumes = [image for image in every if not is_path(image)]
+    for number, volume in enumerate(volumes):
+        require_usable_volume(volume)
+        if volume in volumes[:number]:
+            raise DataError(f"the volume '{volume.GetName()}' is given twice; use it once.")
     require_files([image for image in every if is_path(image)])
 
 

@@ -64,7 +64,7 @@ def call(method: str, *positional: Any, then: str = "", **named: Any) -> str:
         'logic.resolveRegion("Patient 7 CoraNet", 3, "radical")'
     """
     arguments = [_literal(value) for value in positional]
-    arguments += [f"{name}={_literal(value)}" for name, value in named.items() if not _is_unset(value)]
+    arguments += [f"{name}={_literal(value)}" for name, value in named.items() if value not in (None, "", [])]
     return f"logic.{method}({', '.join(arguments)})" + (f".{then}()" if then else "")
 
 
@@ -94,10 +94,6 @@ def _settings(config: TrainConfig) -> Mapping[str, Any]:
         # Steps switch the preset's time off by themselves.
         others.pop("time", None)
     return {**chosen, **others}
-
-
-def _is_unset(value: Any) -> bool:
-    return value is None or value == "" or value == []
 
 
 def _literal(value: Any) -> str:

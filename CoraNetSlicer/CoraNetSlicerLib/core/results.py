@@ -13,7 +13,7 @@ from typing import Any, Optional
 import slicer
 from vtkmodules.vtkRenderingCore import vtkColorTransferFunction
 
-from coranet.contract import Case, Job, JobKind, Label, PredictionFiles
+from coranet.contract import Job, JobKind, Label, PredictionFiles
 from coranet.contract.errors import CoraNetError
 
 from .context import SceneContext
@@ -122,11 +122,6 @@ def names_in_scene(scene: Any, job: Job) -> dict[str, str]:
         for key in case_keys(node)
         if key.startswith(prefix)
     }
-
-
-def find_volume(scene: Any, job: Job, case: Case) -> Any:
-    """The volume node in the scene that is marked as a case of a job; None if there is none."""
-    return next(iter(marked_volumes(scene, job, case.id)), None)
 
 
 def is_filled(segmentation_node: Any) -> bool:

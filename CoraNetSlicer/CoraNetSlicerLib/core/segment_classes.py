@@ -212,7 +212,8 @@ def _meaning(terminology: str) -> str:
 
 def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: Any, name: str) -> np.ndarray:
     identifiers = vtkStringArray()
-    identifiers.InsertNextValue(_segment_id(segmentation_node, name))
+    segmentation = segmentation_node.GetSegmentation()
+    identifiers.InsertNextValue(segmentation.GetNthSegmentID(_index(segmentation_node, name)))
     scene = context.scene
     before = {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
     labelmap = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "CoraNetSlicer export")
@@ -234,10 +235,6 @@ def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: An
             node = scene.GetNthNode(index)
             if node is not None and node.GetID() not in before:
                 scene.RemoveNode(node)
-
-
-def _segment_id(segmentation_node: Any, name: str) -> str:
-    return str(segmentation_node.GetSegmentation().GetNthSegmentID(_index(segmentation_node, name)))
 
 
 def _index(segmentation_node: Any, name: str) -> int:

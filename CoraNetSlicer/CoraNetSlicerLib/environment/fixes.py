@@ -11,7 +11,7 @@ from .environment import InterpreterKind
 from .probe import Finding, Health
 
 _TITLES = {"torch": "PyTorch", "monai": "MONAI", "numpy": "NumPy", "scipy": "SciPy"}
-_PACKAGES = ("package.missing", "package.broken", "package.too_old", "package.clash")
+_PACKAGES = ("package.broken", "package.too_old", "package.clash")
 _WRONG_BUILD = ("device.cpu_build", "device.driver", "device.architecture")
 
 
@@ -38,14 +38,9 @@ class FindingRow:
     fixes: tuple[Fix, ...] = ()
 
 
-def title(name: str) -> str:
-    """What people call a package."""
-    return _TITLES.get(name, name)
-
-
 def titles(names: Iterable[str]) -> str:
     """What people call some packages, as a list in a sentence."""
-    texts = [title(name) for name in names]
+    texts = [_TITLES.get(name, name) for name in names]
     return texts[0] if len(texts) == 1 else _("{first} and {last}").format(first=", ".join(texts[:-1]), last=texts[-1])
 
 
@@ -63,24 +58,26 @@ def row_of_no_environment(folder: str, gib: float) -> FindingRow:
 
 def rows_of(health: Health, kind: InterpreterKind, has_pytorch_module: bool) -> list[FindingRow]:
     """The findings of the doctor, errors first; missing packages share a row."""
-    missing = [finding for finding in health.findings if finding.code == "package.missing"]
-    names = [finding.topic for finding in missing]
+    missing = _missing(health)
     rows = []
-    if names:
-        text = (_("{packages} is missing.") if len(names) == 1 else _("{packages} are missing.")).format(
-            packages=titles(names)
-        )
-        rows.append(FindingRow("package.missing", "error", text, _fixes_of_missing(names, kind, has_pytorch_module)))
+    if missing:
+        fixes = _fixes_of_packages(missing, kind, has_pytorch_module, are_missing=True)
+        rows.append(FindingRow("package.missing", "error", _missing_text(missing), fixes))
     for finding in health.findings:
-        if finding not in missing:
+        if finding.code != "package.missing":
             fixes = _fixes_of(finding, kind, has_pytorch_module)
-            text = (
-                sentence(finding.message)
-                if fixes or not finding.fix
-                else f"{sentence(finding.message)} {sentence(finding.fix)}"
-            )
-            rows.append(FindingRow(finding.code, finding.level, text, fixes))
+            texts = [finding.message] if fixes or not finding.fix else [finding.message, finding.fix]
+            rows.append(FindingRow(finding.code, finding.level, " ".join(map(sentence, texts)), fixes))
     return sorted(rows, key=lambda row: row.level != "error")
+
+
+def _missing(health: Health) -> list[str]:
+    return [finding.topic for finding in health.findings if finding.code == "package.missing"]
+
+
+def _missing_text(names: Sequence[str]) -> str:
+    text = _("{packages} is missing.") if len(names) == 1 else _("{packages} are missing.")
+    return text.format(packages=titles(names))
 
 
 def choose_private() -> Fix:
@@ -89,29 +86,28 @@ def choose_private() -> Fix:
     return Fix("choose:private", _("Use a separate environment"), tip)
 
 
-def _fixes_of_missing(names: Sequence[str], kind: InterpreterKind, has_pytorch_module: bool) -> tuple[Fix, ...]:
+def _fixes_of_packages(
+    names: Sequence[str], kind: InterpreterKind, has_pytorch_module: bool, are_missing: bool
+) -> tuple[Fix, ...]:
     if kind is InterpreterKind.PRIVATE:
         return (_repair(),)
     if kind is InterpreterKind.SLICER and list(names) != ["monai"]:
         return _fixes_in_slicer("torch" in names, has_pytorch_module)
-    tip = _("Downloads and installs in the background. What is installed already stays as it is.")
-    return (Fix(f"install:{','.join(names)}", _("Install {packages}").format(packages=titles(names)), tip),)
+    if are_missing:
+        tip = _("Downloads and installs in the background. What is installed already stays as it is.")
+        return (Fix(f"install:{','.join(names)}", _("Install {packages}").format(packages=titles(names)), tip),)
+    tip = _("Replaces it by the newest version that fits.")
+    return (Fix(f"anew:{names[0]}", _("Install {package} again").format(package=titles(names)), tip),)
 
 
 def _fixes_of(finding: Finding, kind: InterpreterKind, has_pytorch_module: bool) -> tuple[Fix, ...]:
-    is_build = finding.code in _WRONG_BUILD
-    name = "torch" if is_build else finding.topic
     if finding.code == "python.too_old" and kind is not InterpreterKind.PRIVATE:
         return (choose_private(),)
-    if not is_build and finding.code not in _PACKAGES:
-        # The Python of our environment may be gone with the disk or the account that it was on.
-        return (_repair(),) if finding.code == "probe.failed" and kind is InterpreterKind.PRIVATE else ()
-    if kind is InterpreterKind.PRIVATE:
-        return (_repair(),)
-    if kind is InterpreterKind.SLICER and name != "monai":
-        return _fixes_in_slicer(name == "torch", has_pytorch_module)
-    tip = _("Replaces it by the newest version that fits.")
-    return (Fix(f"anew:{name}", _("Install {package} again").format(package=title(name)), tip),)
+    if finding.code in (*_WRONG_BUILD, *_PACKAGES):
+        name = "torch" if finding.code in _WRONG_BUILD else finding.topic
+        return _fixes_of_packages([name], kind, has_pytorch_module, are_missing=False)
+    # The Python of our environment may be gone with the disk or the account that it was on.
+    return (_repair(),) if finding.code == "probe.failed" and kind is InterpreterKind.PRIVATE else ()
 
 
 def _repair() -> Fix:
@@ -136,11 +132,9 @@ def summary_of(health: Health) -> str:
     if health.is_well:
         text = _("Ready: Python {python}, PyTorch {torch} on {device}.")
         return text.format(python=_short(facts, "python"), torch=_short(facts, "torch"), device=_device(facts))
-    missing = [finding.topic for finding in health.findings if finding.code == "package.missing"]
-    if len(missing) == 1:
-        return _("{package} is missing.").format(package=title(missing[0]))
+    missing = _missing(health)
     if missing:
-        return _("{packages} are missing.").format(packages=titles(missing))
+        return _missing_text(missing)
     message = next((finding.message for finding in health.findings if finding.level == "error"), "")
     return sentence(message)
 

@@ -68,7 +68,8 @@ class JobListing:
         except OSError:
             folders = []
         self._known = {folder: self._entry(folder) for folder in folders}
-        return sorted((summary for _, summary in self._known.values()), key=_order)
+        summaries = (summary for _, summary in self._known.values())
+        return sorted(summaries, key=lambda job: (job.status is not JobStatus.RUNNING, -job.changed, job.folder.name))
 
     def _entry(self, folder: Path) -> tuple[_Stamp, JobSummary]:
         stamp = _stamp(folder)
@@ -90,11 +91,7 @@ class JobListing:
         if status in _UNFINISHED:
             is_stopping = status is JobStatus.RUNNING and job.cancel_requested()
             return _with_progress(replace(summary, is_stopping=is_stopping, time_budget=time_budget(job)), events)
-        return replace(summary, message=_last_message(status, last))
-
-
-def _order(summary: JobSummary) -> tuple[bool, float, str]:
-    return summary.status is not JobStatus.RUNNING, -summary.changed, summary.folder.name
+        return replace(summary, message=last.message if isinstance(last, (Finished, Failed)) else "")
 
 
 def _with_progress(summary: JobSummary, events: list[Event]) -> JobSummary:
@@ -103,12 +100,6 @@ def _with_progress(summary: JobSummary, events: list[Event]) -> JobSummary:
         return summary
     seconds = None if latest.phase in BEFORE_STEPS else latest.seconds_left
     return replace(summary, phase=latest.phase, share_done=latest.share, seconds_left=seconds)
-
-
-def _last_message(status: JobStatus, last: Optional[Event]) -> str:
-    if status in (JobStatus.FINISHED, JobStatus.FAILED) and isinstance(last, (Finished, Failed)):
-        return last.message
-    return ""
 
 
 def _stamp(folder: Path) -> _Stamp:

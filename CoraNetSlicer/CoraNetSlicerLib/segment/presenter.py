@@ -16,7 +16,7 @@ from ..core.export import SegmentExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.results import case_key, find_volume, names_in_scene, results_by_key
+from ..core.results import case_key, marked_volumes, names_in_scene, results_by_key
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..environment.presenter import EnvironmentPresenter
@@ -254,7 +254,7 @@ class SegmentationPresenter(JobPresenter):
         finished = {event.case for event in new if isinstance(event, CaseDone)}
         for case in self._cases:
             is_missing = case.id in finished and case.id not in loaded
-            if is_missing and find_volume(self._logic.context.scene, job, case) is not None:
+            if is_missing and marked_volumes(self._logic.context.scene, job, case.id):
                 self._load(job, case)
 
     def _load(self, job: Job, case: Case) -> None:

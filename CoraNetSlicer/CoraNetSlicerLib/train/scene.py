@@ -108,9 +108,8 @@ class TrainingPlot(_TrainingNodes):
         if self.losses_chart is None:
             self.losses_chart = self._make_chart("losses", "Loss")
         for index, name in enumerate(_PLOTTED_LOSSES):
-            series = self._series("losses", name, index, table)
+            series = self._series(self.losses_chart, f"losses:{name}", index, table)
             series.SetLineWidth(3 if name == "total" else 2)
-            self._ensure_in_chart(self.losses_chart, series)
         _fit(self.losses_chart, losses[-1].step, [value for name in _PLOTTED_LOSSES for value in columns[name]])
 
     def _update_dice(self, validations: Sequence[Validation]) -> None:
@@ -118,20 +117,16 @@ class TrainingPlot(_TrainingNodes):
         columns: dict[str, list[Optional[float]]] = {STEP_COLUMN: [event.step for event in validations]}
         for name in classes:
             columns[name] = [event.dice.get(name) for event in validations]
-        columns[self._mean_column(classes)] = [event.mean_dice for event in validations]
+        mean = MEAN_COLUMN if MEAN_COLUMN not in classes else f"{MEAN_COLUMN} of all classes"
+        columns[mean] = [event.mean_dice for event in validations]
         table = self._filled_table("dice", columns)
         if self.dice_chart is None:
             self.dice_chart = self._make_chart("dice", "Dice on validation cases")
         for index, name in enumerate(list(columns)[1:]):
-            series = self._series("dice", name, index if index < len(classes) else None, table)
+            series = self._series(self.dice_chart, f"dice:{name}", index if index < len(classes) else None, table)
             series.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle)
             series.SetMarkerSize(7)
-            self._ensure_in_chart(self.dice_chart, series)
         _fit(self.dice_chart, validations[-1].step, [1.0])
-
-    @staticmethod
-    def _mean_column(classes: Sequence[str]) -> str:
-        return MEAN_COLUMN if MEAN_COLUMN not in classes else f"{MEAN_COLUMN} of all classes"
 
     def _filled_table(self, part: str, columns: Mapping[str, Sequence[Optional[float]]]) -> Any:
         node = self._find("vtkMRMLTableNode", part) or self._make("vtkMRMLTableNode", part, f"{self._name} {part}")
@@ -144,9 +139,9 @@ class TrainingPlot(_TrainingNodes):
         node.SetAndObserveTable(table)
         return node
 
-    def _series(self, part: str, column: str, index: Optional[int], table: Any) -> Any:
-        """The curve of a column; `index` counts those of a chart, None is their mean."""
-        key = f"{part}:{column}"
+    def _series(self, chart: Any, key: str, index: Optional[int], table: Any) -> Any:
+        """The curve in a chart of "part:column"; `index` counts those of a chart, None is their mean."""
+        column = key.partition(":")[2]
         series = self._find("vtkMRMLPlotSeriesNode", key)
         if series is None:
             series = self._make("vtkMRMLPlotSeriesNode", key, column)
@@ -157,6 +152,8 @@ class TrainingPlot(_TrainingNodes):
             series.SetXColumnName(STEP_COLUMN)
             series.SetYColumnName(column)
         series.SetAndObserveTableNodeID(table.GetID())
+        if not chart.HasPlotSeriesNodeID(series.GetID()):
+            chart.AddAndObservePlotSeriesNodeID(series.GetID())
         return series
 
     def _make_chart(self, part: str, y_title: str) -> Any:
@@ -165,11 +162,6 @@ class TrainingPlot(_TrainingNodes):
         chart.SetXAxisTitle("Training step")
         chart.SetYAxisTitle(y_title)
         return chart
-
-    @staticmethod
-    def _ensure_in_chart(chart: Any, series: Any) -> None:
-        if not chart.HasPlotSeriesNodeID(series.GetID()):
-            chart.AddAndObservePlotSeriesNodeID(series.GetID())
 
 
 def _fit(chart: Any, last_step: float, values: Sequence[float]) -> None:

@@ -154,7 +154,7 @@ class TestSteps:
 
     def test_each_step_says_what_comes(self, an_export, tmp_path):
         texts = list(an_export.steps())
-        assert list(dict.fromkeys(texts)) == ["Writing case 1 of 2", "Writing case 2 of 2"]
+        assert [text for text in texts if text] == ["Writing case 1 of 2", "Writing case 2 of 2"]
         assert len(texts) >= 2 * 3  # it may be interrupted after each class
         job = Job.open(tmp_path / "job")
         assert [case.id for case in job.read_datalist().cases] == ["Patient_1", "Patient_2"]

@@ -36,6 +36,7 @@ from .jobs.arguments import (
 from .jobs.handle import JobHandle, Ticker
 from .jobs.listing import JobListing, JobSummary, free_name, improved_name, segmentation_name, training_name
 from .jobs.runner import JobProcess, JobRunner
+from .review.hiding import show_alone
 from .review.improvement import (
     PromotedCase,
     improving_config,
@@ -47,7 +48,7 @@ from .review.improvement import (
     take_over_files,
     with_promoted,
 )
-from .review.overlays import make_surfaces, show_alone
+from .review.overlays import make_surfaces
 from .review.result_loading import load_case
 from .review.review_console import AnyCase, ReviewConsole
 from .train.scene import TrainingPlot

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pythonqt import unwrap
 
-from CoraNetSlicerLib.review.hide_key import HideKey
+from CoraNetSlicerLib.review.overlays_section import HideKey
 
 
 @pytest.fixture

@@ -10,14 +10,20 @@ import pytest
 
 from coranet.contract import Label
 from CoraNetSlicerLib.core.results import STRUCTURE_COLORS, UNCERTAIN_COLOR, label_color
-from CoraNetSlicerLib.review.contour_colors import (
+from CoraNetSlicerLib.review.looks import (
     conservative_color,
-    contrast,
     radical_color,
     relative_luminance,
     with_luminance,
 )
 from CoraNetSlicerLib.review.region_view import OUTLINE_COLOR
+
+
+def contrast(first, second) -> float:
+    """Contrast ratio of two sRGB colours as WCAG 2.2 defines it, from 1 to 21."""
+    darker, lighter = sorted((relative_luminance(first), relative_luminance(second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
 
 GREYS = [(level / 255,) * 3 for level in range(256)]
 # Machado, Oliveira and Fernandes (2009), severity 1.0; of linear RGB.

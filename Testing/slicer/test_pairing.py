@@ -9,7 +9,7 @@ from scene_builders import add_segmentation, add_volume, box, rotated_ijk_to_ras
 
 from CoraNetSlicerLib.core.case_nodes import pair_with_segmentations, shares_grid
 from CoraNetSlicerLib.core.case_nodes import segmentations as offered_segmentations
-from CoraNetSlicerLib.review.overlays import hide_other_segmentations
+from CoraNetSlicerLib.review.hiding import hide_other_segmentations
 
 SIZES = {"a": (6, 8, 10), "b": (6, 8, 11), "c": (7, 8, 10)}
 

@@ -80,7 +80,7 @@ class TestSlices:
     def test_the_centre_is_in_the_middle_and_the_box_in_the_field_of_view(self, review, a_slice_node, orientation):
         node = a_slice_node(orientation)
         node.SetXYZOrigin(40.0, -30.0, 0.0)
-        place = review.show(1, [node])
+        place = review.show(1)
         to_xy = slicer.vtkMRMLSliceNode.GetXYToRAS(node)
         inverse = np.linalg.inv([[to_xy.GetElement(row, column) for column in range(4)] for row in range(4)])
         center = inverse @ [*place.center_ras_mm, 1.0]
@@ -91,7 +91,7 @@ class TestSlices:
     def test_pixels_stay_square_and_the_orientation_stays(self, review, a_slice_node):
         node = a_slice_node("Coronal")
         before = [node.GetSliceToRAS().GetElement(row, column) for row in range(3) for column in range(3)]
-        review.show(1, [node])
+        review.show(1)
         width, height, depth = node.GetFieldOfView()
         assert width / 400 == pytest.approx(height / 300) and depth == 1.0
         after = [node.GetSliceToRAS().GetElement(row, column) for row in range(3) for column in range(3)]
@@ -99,7 +99,7 @@ class TestSlices:
 
     def test_a_small_region_is_seen_with_what_is_around_it(self, review, a_slice_node):
         node = a_slice_node()
-        review.show(len(review.regions.regions), [node])
+        review.show(len(review.regions.regions))
         assert min(node.GetFieldOfView()[:2]) == pytest.approx(min(SMALLEST_FIELD_MM, smallest_field_mm(review.loaded)))
 
     def test_a_small_organ_is_not_zoomed_away(self, review, a_result, a_slice_node):
@@ -108,7 +108,7 @@ class TestSlices:
             transform.SetMatrixTransformToParent(vtk_matrix(np.diag([0.2, 0.2, 0.2, 1.0])))
             node.SetAndObserveTransformNodeID(transform.GetID())
         node = a_slice_node()
-        review.show(len(review.regions.regions), [node])
+        review.show(len(review.regions.regions))
         assert (
             min(node.GetFieldOfView()[:2]) == pytest.approx(smallest_field_mm(a_result))
             and smallest_field_mm(a_result) < 20
@@ -124,7 +124,7 @@ class TestSlices:
 
     def test_a_view_that_was_never_drawn(self, review, a_slice_node):
         node = a_slice_node(pixels=(0, 0), field_mm=(200.0, 100.0))
-        review.show(1, [node])
+        review.show(1)
         width, height, _depth = node.GetFieldOfView()
         assert width == pytest.approx(2 * height) and height >= smallest_field_mm(review.loaded) - 1e-6
 
@@ -139,7 +139,7 @@ class TestCameras:
         camera.SetPosition(*(center + (0.0, 500.0, 0.0)))
         # It sees a millimetre, and not the region.
         camera.SetViewAngle(0.1)
-        place = review.show(1, [], [camera])
+        place = review.show(1)
         assert camera.GetFocalPoint() == pytest.approx(place.center_ras_mm)
         away = np.array(camera.GetPosition()) - place.center_ras_mm
         assert away / np.linalg.norm(away) == pytest.approx((0, 1, 0))
@@ -147,7 +147,7 @@ class TestCameras:
     def test_a_result_that_was_looked_past_fills_the_view(self, context, review, a_result):
         camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
         camera.SetFocalPoint(10, 2000, 30)
-        review.show(1, [], [camera])
+        review.show(1)
         bounds = np.zeros(6)
         a_result.segmentation.GetRASBounds(bounds)
         distance = np.linalg.norm(np.array(camera.GetPosition()) - camera.GetFocalPoint())
@@ -158,13 +158,13 @@ class TestCameras:
     def test_stay_at_their_distance_from_region_to_region(self, context, review, is_parallel):
         camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
         camera.SetParallelProjection(is_parallel)
-        review.show(1, [], [camera])
+        review.show(1)
         # So near that a single voxel fills the view.
         camera.SetPosition(*(np.array(camera.GetFocalPoint()) + (0.0, 2.0, 0.0)))
         camera.SetParallelScale(0.5)
         away = np.array(camera.GetPosition()) - camera.GetFocalPoint()
         for number in (2, 3):
-            place = review.show(number, [], [camera])
+            place = review.show(number)
             assert camera.GetFocalPoint() == pytest.approx(place.center_ras_mm)
             assert np.array(camera.GetPosition()) - camera.GetFocalPoint() == pytest.approx(away)
 
@@ -173,16 +173,16 @@ class TestCameras:
         camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
         camera.SetParallelProjection(is_parallel)
         camera.SetFocalPoint(10, 2000, 30)
-        review.show(1, [], [camera])
+        review.show(1)
         before = camera.GetFocalPoint(), camera.GetPosition()
         for number in (1, 2, 3):
-            review.show(number, [], [camera])
+            review.show(number)
             assert (camera.GetFocalPoint(), camera.GetPosition()) == before
         # What lies behind a camera is not seen.
         middle, there = np.array(before[0]), np.array(review.place(2).center_ras_mm)
         camera.SetPosition(*middle)
         camera.SetFocalPoint(*(middle + 0.01 * (middle - there)))
-        review.show(2, [], [camera])
+        review.show(2)
         assert camera.GetFocalPoint() == pytest.approx(there)
 
 

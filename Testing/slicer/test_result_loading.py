@@ -27,7 +27,8 @@ from coranet.volume import read_grid
 from CoraNetSlicerLib.core import images
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, is_filled, nodes_of_class
-from CoraNetSlicerLib.review.overlays import make_surfaces, show_alone
+from CoraNetSlicerLib.review.hiding import show_alone
+from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.result_loading import ResultLoading, load_prediction
 
 SURFACE = "Closed surface"

@@ -7,7 +7,7 @@ import slicer
 from queued_application import QueuedApplication
 from vtkmodules.vtkRenderingCore import vtkRenderWindowInteractor
 
-from CoraNetSlicerLib.review.slice_gestures import SliceGestures, WheelTurn
+from CoraNetSlicerLib.review.slide_presenter import SliceGestures, WheelTurn
 
 FORWARD, BACKWARD = "MouseWheelForwardEvent", "MouseWheelBackwardEvent"
 

@@ -9,7 +9,7 @@ import pytest
 from scene_builders import add_volume
 
 from coranet.contract import Slide
-from CoraNetSlicerLib.review.slide_ring import SlideRing
+from CoraNetSlicerLib.review.region_view import SlideRing
 
 SPACING = (0.9, 0.7, 2.5)
 BALL = Slide((4.0, 5.0, 6.0), 6.0, 0.5, 1, 0)

@@ -332,15 +332,5 @@ def _change(review: RegionReview, slide: Slide, near: _Near) -> SlideChange:
     changed = np.zeros(near.labels.size, bool)
     for identifier, before in near.members.items():
         changed |= before != now[identifier]
-    box = _tight(near.box.first_kji, changed.reshape(near.labels.shape))
+    box = MaskedBox.tight(changed.reshape(near.labels.shape), near.box.first_kji)
     return SlideChange(slide, box, {identifier: before[changed] for identifier, before in near.members.items()})
-
-
-def _tight(first_kji: Sequence[int], mask: np.ndarray) -> MaskedBox:
-    """The smallest box around the voxels of a mask."""
-    sides = []
-    for axis in range(3):
-        there = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        sides.append(slice(int(there[0]), int(there[-1]) + 1) if there.size else slice(0, 0))
-    first_k, first_j, first_i = (first + side.start for first, side in zip(first_kji, sides, strict=True))
-    return MaskedBox((first_k, first_j, first_i), mask[tuple(sides)])

@@ -1,14 +1,48 @@
-"""Hides all that lies over the anatomy for a moment, and shows it again as it was."""
+"""Which results and segmentations are shown, and what is hidden for a moment and shown again as it was."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Optional
 
 from ..core.context import SceneContext
 from ..core.protocols import Views
-from ..core.results import is_result, nodes_of_class
+from ..core.results import HIDDEN_ATTRIBUTE, LoadedPrediction, is_result, nodes_of_class
 
 _LEGEND_CLASS = "vtkMRMLColorLegendDisplayNode"
+
+
+def show_alone(loaded: Optional[LoadedPrediction], results: Iterable[LoadedPrediction]) -> None:
+    """Show one of several results (None: none of them), and hide the others; how they are drawn stays as it is."""
+    shown = loaded.segmentation if loaded is not None else None
+    for other in results:
+        for node in (other.segmentation, other.overlays):
+            if node is not None and node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(other.segmentation is shown)
+
+
+def other_segmentations(context: SceneContext) -> list[Any]:
+    """The segmentations of a scene that are no results: they would lie over one, often in the same color."""
+    nodes = nodes_of_class(context.scene, "vtkMRMLSegmentationNode")
+    return [node for node in nodes if not is_result(node) and not node.GetHideFromEditors()]
+
+
+def hide_other_segmentations(context: SceneContext) -> None:
+    """Hide the segmentations that are no results, until `show_other_segmentations`."""
+    for node in other_segmentations(context):
+        display = node.GetDisplayNode()
+        if display is not None and display.GetVisibility():
+            display.SetVisibility(False)
+            node.SetAttribute(HIDDEN_ATTRIBUTE, "1")
+
+
+def show_other_segmentations(context: SceneContext) -> None:
+    """Show what `hide_other_segmentations` has hidden; what a person has hidden stays so."""
+    for node in other_segmentations(context):
+        if node.GetAttribute(HIDDEN_ATTRIBUTE):
+            node.RemoveAttribute(HIDDEN_ATTRIBUTE)
+            if node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(True)
 
 
 class Hiding:

@@ -1,21 +1,32 @@
-"""Looks of a result: which overlays are drawn where, by name; which of them is on is read from the display nodes."""
+"""Looks of a result: which overlays are drawn where, by name; which of them is on is read from the display nodes.
+
+Tones of a structure's bounds stay legible on every grey, whatever colours a person can tell apart: the conservative
+contour is dark, the radical one light, with a contrast of 9 : 1 between them. So on any grey one of the two has at
+least 3 : 1, which WCAG 2.2 requires of graphics (success criterion 1.4.11), by lightness alone. Both have the hue of
+their structure.
+"""
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from coranet.contract import Label
+
 from ..core.results import LoadedPrediction, label_color
 from .overlays import (
+    CONSERVATIVE,
+    RADICAL,
     RESULT,
     SEGMENT_OVERLAYS,
     STYLES,
     UNCERTAIN,
     Appearance,
+    Color,
     one_modification,
     prepare_display,
-    set_class_color,
     set_surface_colored,
 )
 
@@ -24,6 +35,11 @@ CONTOURS, FILLED, UNCERTAINTY_LOOK, ANATOMY = "contours", "filled", "uncertainty
 FAINT = 0.1
 # Slicer keeps opacities as they are set; what is read back differs by rounding alone.
 _SAME = 0.005
+# (0.70 + 0.05) / (0.033 + 0.05) is 9.04.
+DARK_LUMINANCE, LIGHT_LUMINANCE = 0.033, 0.70
+# Below, a colour has no hue to keep.
+_LEAST_SATURATION = 0.05
+_HALVINGS = 24
 
 
 @dataclass(frozen=True)
@@ -130,3 +146,53 @@ def set_faint(loaded: LoadedPrediction, is_faint: bool) -> None:
         before, after = after, before
     if appearance.segment_ids and abs(appearance.fill - before) < _SAME:
         appearance.set_opacity(after)
+
+
+def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> None:
+    """Give a class its colour: the result as it is, the conservative bound darker, the radical one lighter.
+
+    Args:
+        loaded: the result.
+        label: the class.
+        color: red, green, blue in [0, 1].
+    """
+    tones = {RESULT: color, CONSERVATIVE: conservative_color(color), RADICAL: radical_color(color)}
+    for kind, tone in tones.items():
+        appearance = Appearance(loaded, kind)
+        if appearance.id_of(label) in appearance.segment_ids:
+            appearance.set_color(appearance.id_of(label), tone)
+
+
+def conservative_color(color: Color) -> Color:
+    """The dark tone of a structure's colour, parts in [0, 1]; inside, where blood and contrast agent are bright."""
+    return with_luminance(color, DARK_LUMINANCE)
+
+
+def radical_color(color: Color) -> Color:
+    """The light tone of a structure's colour, parts in [0, 1]."""
+    return with_luminance(color, LIGHT_LUMINANCE)
+
+
+def relative_luminance(color: Color) -> float:
+    """Relative luminance of an sRGB colour as WCAG 2.2 defines it, from 0 (black) to 1 (white)."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in color)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def with_luminance(color: Color, luminance: float) -> Color:
+    """The colour of the same hue, as vivid as it can be, that has a relative luminance.
+
+    Args:
+        color: sRGB, each part in [0, 1]; a grey stays one.
+        luminance: in [0, 1].
+    """
+    hue, _lightness, saturation = colorsys.rgb_to_hls(*color)
+    saturation = 1.0 if saturation > _LEAST_SATURATION else 0.0
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if relative_luminance(colorsys.hls_to_rgb(hue, middle, saturation)) < luminance:
+            low = middle
+        else:
+            high = middle
+    return colorsys.hls_to_rgb(hue, high, saturation)

@@ -6,7 +6,7 @@ In slices: a contour of the result, thinner ones of its bounds, and little fill,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -14,13 +14,12 @@ from typing import Any, Optional
 from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.contract import Label
 
-from ..core.context import SceneContext
-from ..core.results import HIDDEN_ATTRIBUTE, UNCERTAIN_SEGMENT, LoadedPrediction, is_result, nodes_of_class, segment_id
+from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
 from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.translation import _
-from .contour_colors import Color, conservative_color, radical_color
 from .segment_surfaces import has_surface, is_surface_made, lost_surface, make_surface
 
+Color = tuple[float, float, float]
 RESULT = "result"
 CONSERVATIVE = "conservative"
 RADICAL = "radical"
@@ -252,54 +251,6 @@ def _hide_segments(display: Any, in_slices: bool) -> None:
         display.SetAllSegmentsVisibility2DOutline(False)
     else:
         display.SetAllSegmentsVisibility3D(False)
-
-
-def show_alone(loaded: Optional[LoadedPrediction], results: Iterable[LoadedPrediction]) -> None:
-    """Show one of several results (None: none of them), and hide the others; how they are drawn stays as it is."""
-    shown = loaded.segmentation if loaded is not None else None
-    for other in results:
-        for node in (other.segmentation, other.overlays):
-            if node is not None and node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(other.segmentation is shown)
-
-
-def other_segmentations(context: SceneContext) -> list[Any]:
-    """The segmentations of a scene that are no results: they would lie over one, often in the same color."""
-    nodes = nodes_of_class(context.scene, "vtkMRMLSegmentationNode")
-    return [node for node in nodes if not is_result(node) and not node.GetHideFromEditors()]
-
-
-def hide_other_segmentations(context: SceneContext) -> None:
-    """Hide the segmentations that are no results, until `show_other_segmentations`."""
-    for node in other_segmentations(context):
-        display = node.GetDisplayNode()
-        if display is not None and display.GetVisibility():
-            display.SetVisibility(False)
-            node.SetAttribute(HIDDEN_ATTRIBUTE, "1")
-
-
-def show_other_segmentations(context: SceneContext) -> None:
-    """Show what `hide_other_segmentations` has hidden; what a person has hidden stays so."""
-    for node in other_segmentations(context):
-        if node.GetAttribute(HIDDEN_ATTRIBUTE):
-            node.RemoveAttribute(HIDDEN_ATTRIBUTE)
-            if node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(True)
-
-
-def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> None:
-    """Give a class its colour: the result as it is, the conservative bound darker, the radical one lighter.
-
-    Args:
-        loaded: the result.
-        label: the class.
-        color: red, green, blue in [0, 1].
-    """
-    tones = {RESULT: color, CONSERVATIVE: conservative_color(color), RADICAL: radical_color(color)}
-    for kind, tone in tones.items():
-        appearance = Appearance(loaded, kind)
-        if appearance.id_of(label) in appearance.segment_ids:
-            appearance.set_color(appearance.id_of(label), tone)
 
 
 def is_surface_colored(segmentation_node: Any) -> bool:

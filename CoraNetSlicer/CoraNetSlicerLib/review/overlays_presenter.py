@@ -25,24 +25,11 @@ from ..core.results import (
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .caution import CautionDial, quality_text, with_verdict
-from .class_volumes import ClassVolume, VolumeCounting, volumes_table
-from .contour_colors import Color
 from .decided_bounds import draw_decided_bounds
-from .hiding import Hiding
-from .looks import LOOKS, apply_look, set_faint, shown_look
-from .overlay_rows import UNCERTAINTY, OverlayRow, map_row, segment_row
-from .overlays import (
-    RESULT,
-    SEGMENT_OVERLAYS,
-    Appearance,
-    hide_other_segmentations,
-    is_surface_colored,
-    other_segmentations,
-    reason_no_result,
-    set_class_color,
-    show_alone,
-    show_other_segmentations,
-)
+from .hiding import Hiding, hide_other_segmentations, other_segmentations, show_alone, show_other_segmentations
+from .looks import LOOKS, apply_look, set_class_color, set_faint, shown_look
+from .overlay_rows import UNCERTAINTY, ClassVolume, OverlayRow, VolumeCounting, map_row, segment_row, volumes_table
+from .overlays import RESULT, SEGMENT_OVERLAYS, Appearance, Color, is_surface_colored, reason_no_result
 from .region_review import RegionReview
 from .region_view import show_result_in_cameras
 from .segment_layers import MaskedBox

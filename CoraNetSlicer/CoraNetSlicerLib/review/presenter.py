@@ -64,6 +64,7 @@ class ReviewPresenter:
         self._shown: Optional[LoadedPrediction] = None
         self._problem = ""
         self._reading = StepwiseWork(application, self._on_read)
+        self._outlining = StepwiseWork(application, self._on_outlined)
         self._update = Deferred(application, self._update_now)
         self._go = Deferred(application, lambda: self.look_at(self.number))
         self.slides = SlidePresenter(self, overlays, application)
@@ -195,10 +196,9 @@ class ReviewPresenter:
             DataError: there is no such region.
         """
         self.slides.take()
-        self._logic.showRegion(self._required().loaded, number)
-        self.number, self._has_gone = number, True
+        self._required()
+        self.look_at(number)
         self.note_call("showRegion", number)
-        self.changed.send()
 
     def go(self, step: int) -> None:
         """Look at the next region of the list (step 1), or at the one before (step -1); after the last, at the first.
@@ -238,7 +238,6 @@ class ReviewPresenter:
         self.slides.take()
         self._required().begin_edit(self.number, PANEL_EDITOR if in_panel else MODULE_EDITOR)
         self.note_call("editRegion", self.number)
-        self.changed.send()
         if not in_panel:
             hint = _("{title}: paint or erase. Then go back to CoraNet and click Done or Discard.")
             self._application.show_segment_editor(hint.format(title=self.edited_title))
@@ -255,7 +254,7 @@ class ReviewPresenter:
         outside = review.end_edit(accept, author)
         self._application.clear_hint()
         self.note_call("finishEdit", accept=accept, author=author if accept else "")
-        self.look_at(after)
+        self.go_on(after)
         if outside:
             self.note = _("{count} voxels outside the place were changed too; they were restored.").format(
                 count=outside
@@ -269,14 +268,14 @@ class ReviewPresenter:
             return
         number = self._required().undo()
         self.note_call("undoRegion")
-        self.look_at(number)
+        self.go_on(number)
 
     def redo(self) -> None:
         """Do again what was taken back last, and look at its region; raises as `decide`."""
         _require(self.reason_not_redoable)
         number = self._required().redo()
         self.note_call("redoRegion")
-        self.look_at(number)
+        self.go_on(number)
 
     def update_soon(self) -> None:
         """Show what has changed, when the application has time."""
@@ -319,7 +318,7 @@ class ReviewPresenter:
         if self.review is not None:
             self.review.changed.disconnect(self._on_review)
             self.review.layers.keeps_surfaces = False
-            self.review.outline.clear()
+            self.clear_outline()
             self.review.ring.clear()
         self._overlays.set_place_marked(False)
         self.review, self._problem = None, ""
@@ -367,9 +366,20 @@ class ReviewPresenter:
         self._overlays.set_place_marked(bool(self._is_watched and self.number))
         if self._is_watched and self.number:
             self._go_to_first(self.review)
-            self.review.outline.draw(self.number)
+            self._outlining.begin(self.review.outline.steps(self.number))
         elif not self.edited:
+            self.clear_outline()
+
+    def clear_outline(self) -> None:
+        """Draw no line around a region."""
+        self._outlining.stop()
+        if self.review is not None:
             self.review.outline.clear()
+
+    def _on_outlined(self, problem: str) -> None:
+        if problem:
+            self.note = problem
+            self.changed.send()
 
     def _go_to_first(self, review: RegionReview) -> None:
         """Turn the slices to the first open region of a review that begins, unless a person has chosen one before."""
@@ -404,18 +414,18 @@ class ReviewPresenter:
         is_shown = display is None or bool(display.GetVisibility())
         return is_shown and is_in_slices(review.place(number).center_ras_mm, slices)
 
-    def go_on(self, number: int) -> None:
-        """Look at a region after what was decided is drawn, so that neither waits for both; 0: the views stay."""
+    def go_on(self, number: Optional[int]) -> None:
+        """Look at a region after what was decided is drawn, so that neither waits for both; 0, None: the views stay."""
         if number:
             self.number, self._has_gone = number, True
             self._go.request()
-        self.changed.send()
 
-    def look_at(self, number: Optional[int]) -> None:
-        """Bring a region into view; 0 or None: the views stay."""
-        if number and self.review is not None:
-            self._logic.showRegion(self.review.loaded, number)
+    def look_at(self, number: int) -> None:
+        """Bring a region into view, and draw a line around it."""
+        if self.review is not None:
+            self.review.look_at(number)
             self.number, self._has_gone = number, True
+            self.outline()
         self.changed.send()
 
 

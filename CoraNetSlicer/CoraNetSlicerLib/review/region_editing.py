@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -10,6 +9,7 @@ import numpy as np
 import slicer
 
 from ..core.context import SceneContext
+from ..core.images import size_kji
 from ..core.results import UNCERTAIN_COLOR, LoadedPrediction
 from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.translation import _
@@ -21,19 +21,6 @@ MASK_SEGMENT = "coranet-region"
 # on one node would both paint.
 MODULE_EDITOR, PANEL_EDITOR = "SegmentEditor", "CoraNetSlicerEditor"
 _EFFECT = "Paint"
-
-
-@dataclass(frozen=True)
-class EditedRegion:
-    """What an edit has left.
-
-    Attributes:
-        members: which voxels of the region each segment had got, by id, flat.
-        outside_voxels: how many voxels outside of the region had changed and were put back.
-    """
-
-    members: Mapping[str, np.ndarray]
-    outside_voxels: int
 
 
 @dataclass(frozen=True)
@@ -94,8 +81,13 @@ class RegionEditing:
         if self.editor is not None:
             self.editor.SetActiveEffectName("" if is_paused else _EFFECT)
 
-    def end(self) -> EditedRegion:
-        """Bring everything back to what it was when the edit began; what was painted in the region is returned."""
+    def end(self) -> tuple[dict[str, np.ndarray], int]:
+        """Bring everything back to what it was when the edit began.
+
+        Returns:
+            Which voxels of the region each segment had got, by id, flat; and how many voxels outside of the region had
+            changed.
+        """
         self._restore_editor()
         self._remove_mask()
         painted = {
@@ -106,7 +98,7 @@ class RegionEditing:
         outside = self._put_back()
         self._restore_visibility()
         self._before, self._box, self.editor, self.number = {}, None, None, None
-        return EditedRegion(painted, outside)
+        return painted, outside
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -126,15 +118,18 @@ class RegionEditing:
 
     def _put_back(self) -> int:
         """Give all segments what they had before; returns how many voxels outside of the region were others."""
+        box = self._changed()
+        inside = np.zeros(size_kji(self._loaded.volume), bool)
+        inside[self._box.slices][self._box.mask] = True
+        is_outside = ~box.of(inside)
         outside, is_other = 0, False
         for identifier, before in self._before.items():
-            segment = self._loaded.segmentation.GetSegmentation().GetSegment(identifier)
-            labelmap = segment.GetRepresentation(BINARY_LABELMAP) if segment is not None else None
-            now = self._layers.mask_of(labelmap, segment.GetLabelValue() if segment is not None else 0)
-            differs = now != self._layers.mask_of(before.voxels, before.label_value)
-            changed = int(np.count_nonzero(differs))
-            outside += changed - int(np.count_nonzero(self._box.of(differs))) if changed else 0
-            is_other = is_other or bool(changed)
+            labelmap, value = self._now(identifier)
+            differs = (self._layers.values(labelmap, box) == value) != (
+                self._layers.values(before.voxels, box) == before.label_value
+            )
+            outside += int(np.count_nonzero(differs & is_outside))
+            is_other = is_other or bool(differs.any())
         if is_other:
             segmentation = self._loaded.segmentation.GetSegmentation()
             # The first segment last: as soon as it has a surface, Slicer thinks that the node has all of them.
@@ -142,6 +137,23 @@ class RegionEditing:
                 _restore(segmentation, identifier, before)
             self._layers.notify([])
         return outside
+
+    def _changed(self) -> MaskedBox:
+        """The voxels of the volume that may belong to other segments than when the edit began."""
+        pairs = {}
+        for identifier, before in self._before.items():
+            labelmap, value = self._now(identifier)
+            voxels = before.voxels if value == before.label_value else None
+            if labelmap is not None or before.voxels is not None:
+                pairs[id(labelmap), id(voxels)] = labelmap, voxels
+        return self._layers.changed(pairs.values())
+
+    def _now(self, identifier: str) -> tuple[Any, int]:
+        """The labelmap of a segment and its value there; (None, 0) where it is gone."""
+        segment = self._loaded.segmentation.GetSegmentation().GetSegment(identifier)
+        return (
+            (segment.GetRepresentation(BINARY_LABELMAP), segment.GetLabelValue()) if segment is not None else (None, 0)
+        )
 
     def _remove_mask(self) -> None:
         segmentation = self._loaded.segmentation.GetSegmentation()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional, Union
 
@@ -21,11 +21,10 @@ from .boundary_slide import BoundarySliding, SlideChange, box_with_slides, settl
 from .improvement import PromotedCase
 from .promotion import promote_case, write_reviewed
 from .region_editing import MODULE_EDITOR, RegionEditing
-from .region_view import RegionOutline, RegionPlace, region_place, show_in_cameras, show_in_slices, smallest_field_mm
+from .region_view import RegionOutline, RegionPlace, SlideRing, region_place, show_place
 from .region_voxels import RegionVoxels, read_margins, read_region_voxels
 from .review_record import ReviewHistory, ReviewRecord, ReviewStep, StoredReview, write_review_file
 from .segment_layers import MaskedBox, SegmentLayers
-from .slide_ring import SlideRing
 from .worklist import progress_text, status_text
 
 
@@ -75,6 +74,7 @@ class RegionReview:
         self.problem_of_margins = ""
         self._margins: Optional[BoundaryMargins] = None
         self._kept = stored
+        self._scene = context.scene
         self._record = ReviewRecord(context, loaded)
         self._history = ReviewHistory(stored.steps)
         self._editing = RegionEditing(context, loaded)
@@ -349,14 +349,14 @@ class RegionReview:
             raise DataError("no region is being edited; begin with one.")
         number = self.edited
         box = self.voxels(number).box
-        painted = self._editing.end()
+        painted, outside = self._editing.end()
         if accept:
             before = self.layers.read(box)
-            self.layers.write(box, painted.members)
+            self.layers.write(box, painted)
             self._note(number, Decision(Choice.EDITED, author, time.time()), before, box)
         else:
             self.changed.send()
-        return painted.outside_voxels
+        return outside
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -364,19 +364,17 @@ class RegionReview:
         """Where a region is in the world."""
         return region_place(self.regions.region(number), self.loaded.volume)
 
-    def show(self, number: int, slice_nodes: Iterable[Any] = (), camera_nodes: Iterable[Any] = ()) -> RegionPlace:
-        """Bring a region into view and, unless the regions are being read in steps, outline it; returns where it is.
-
-        Args:
-            number: of the region.
-            slice_nodes: vtkMRMLSliceNode of each view.
-            camera_nodes: vtkMRMLCameraNode of each view.
-        """
-        place = self.place(number)
-        show_in_slices(place, slice_nodes, smallest_field_mm(self.loaded))
-        show_in_cameras(place, self.loaded, camera_nodes)
+    def show(self, number: int) -> RegionPlace:
+        """Bring a region into view, and outline it unless the regions are being read in steps; returns where it is."""
+        place = self.look_at(number)
         if not self.is_being_read:
             self.outline.draw(number)
+        return place
+
+    def look_at(self, number: int) -> RegionPlace:
+        """Bring a region into the middle of all slice and 3D views; returns where it is."""
+        place = self.place(number)
+        show_place(place, self.loaded, self._scene)
         return place
 
     # -- steps -------------------------------------------------------------------------------------------------------

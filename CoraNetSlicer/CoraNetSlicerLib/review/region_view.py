@@ -1,25 +1,31 @@
-"""Looking at a region: where it is in the world, slices and cameras that show it, and a line around it."""
+"""Looking at a region: where it is in the world, views that show it, a line around it, and a ring around a slide."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 import slicer
+from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
+from vtkmodules.vtkFiltersModeling import vtkLinearExtrusionFilter
+from vtkmodules.vtkFiltersSources import vtkRegularPolygonSource, vtkSphereSource
 
 from coranet.closed_surface import OVERLAY_SMOOTHING
-from coranet.contract import Region
+from coranet.contract import Region, Slide
 
 from ..core.context import SceneContext, add_for_a_while, remove_with_display
 from ..core.images import ijk_to_ras
-from ..core.results import LoadedPrediction, segment_id
+from ..core.results import LoadedPrediction, nodes_of_class, results_in_scene, segment_id
+from ..core.stepwise import run_to_end
+from ..core.translation import _
+from .hiding import show_alone
 from .looks import is_in_3d
-from .segment_surfaces import has_surface, lost_surface, make_surface, surface_of_segment
+from .segment_surfaces import has_surface, lost_surface, surface_making_steps, surface_of_segment
 from .worklist import region_title
 
 if TYPE_CHECKING:
@@ -42,6 +48,9 @@ _OPACITY_3D = 0.8
 _SEGMENT = "region"
 # Of a larger box the surface alone would take more than a tenth of a second.
 _MOST_SURFACE_VOXELS = 1_000_000
+_RING_PIXELS = 2
+# Round to the eye; more would take milliseconds to cut.
+_RING_CORNERS = 32
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,25 @@ def volume_point(volume_node: Any, point_ras_mm: Sequence[float]) -> tuple[float
 def _point(coordinates: Sequence[float]) -> tuple[float, float, float]:
     first, second, third = coordinates
     return first, second, third
+
+
+def show_place(place: RegionPlace, loaded: LoadedPrediction, scene: Any) -> None:
+    """Bring a region into all slice and 3D views of a scene.
+
+    A volume that is shown in no slice view takes the place of what is shown there, and a result that is hidden that of
+    the other results.
+
+    Args:
+        place: of the region.
+        loaded: its result.
+        scene: vtkMRMLScene.
+    """
+    display = loaded.segmentation.GetDisplayNode()
+    if display is not None and not display.GetVisibility():
+        show_alone(loaded, results_in_scene(scene))
+    show_volume_somewhere(loaded.volume, nodes_of_class(scene, "vtkMRMLSliceCompositeNode"))
+    show_in_slices(place, nodes_of_class(scene, "vtkMRMLSliceNode"), smallest_field_mm(loaded))
+    show_in_cameras(place, loaded, nodes_of_class(scene, "vtkMRMLCameraNode"))
 
 
 def show_volume_somewhere(volume_node: Any, composite_nodes: Iterable[Any]) -> None:
@@ -293,7 +321,13 @@ class RegionOutline:
         self._drawn: tuple[Any, ...] = ()
 
     def draw(self, number: int) -> None:
+        """Draw a region, all at once; see `steps`."""
+        run_to_end(self.steps(number))
+
+    def steps(self, number: int) -> Generator[None, None, None]:
         """Draw a region in place of the one before: a line in slices and, where the result has surfaces, its own.
+
+        In steps of some tens of milliseconds, of which only the last one changes the scene.
 
         Args:
             number: of the region.
@@ -306,15 +340,15 @@ class RegionOutline:
         drawn = (number, draws_surface, loaded.segmentation.GetTransformNodeID())
         if self.is_there and drawn == self._drawn:
             return
-        self._drawn = drawn
         name = region_title(self._review.regions.region(number))
         node = slicer.vtkMRMLSegmentationNode()
         node.SetName(f"{loaded.volume.GetName()} {name}")
         node.GetSegmentation().AddSegment(self._review.layers.segment_of(box, name, OUTLINE_COLOR), _SEGMENT)
         if draws_surface:
-            make_surface(node, _SEGMENT, OVERLAY_SMOOTHING)
+            yield from surface_making_steps(node, _SEGMENT, OVERLAY_SMOOTHING)
         node.SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
         self.clear()
+        self._drawn = drawn
         self.node = add_for_a_while(self._context.scene, node, self._new_display())
 
     @property
@@ -349,3 +383,76 @@ class RegionOutline:
         display.SetVisibility3D(is_in_3d(self._review.loaded))
         display.SetOpacity3D(_OPACITY_3D)
         return display
+
+
+class SlideRing:
+    """A ring in slice views where the boundary is being slid, as wide as the slide reaches; no 3D view draws it.
+
+    It is a sphere, so that each slice shows how far the slide reaches in it; or a disc, as thick as the one slice in
+    which the slide is. Neither offered nor saved with the scene.
+
+    Attributes:
+        node: the vtkMRMLModelNode; None while nothing is drawn.
+    """
+
+    def __init__(self, context: SceneContext) -> None:
+        """Draw nothing yet."""
+        self.node: Any = None
+        self._context = context
+        self._drawn: tuple[Any, ...] = ()
+
+    def draw(self, volume_node: Any, slide: Slide) -> None:
+        """Draw the ring of a slide, in place of the one before."""
+        shape_of_ring = (slide.center_ijk, slide.radius_mm, slide.slice_axis)
+        if self.node is None or self.node.GetScene() is None:
+            self.node = self._new_node()
+        elif shape_of_ring == self._drawn:
+            return
+        self._drawn = shape_of_ring
+        shape = (_sphere if slide.slice_axis is None else _disc)(volume_node, slide)
+        # The same surface with other points: for another one, each view would make its pipeline anew.
+        self.node.GetPolyData().ShallowCopy(shape)
+
+    def clear(self) -> None:
+        """Draw nothing any more."""
+        remove_with_display(self.node)
+        self.node = None
+
+    def _new_node(self) -> Any:
+        display = slicer.vtkMRMLModelDisplayNode()
+        display.SetVisibility3D(False)
+        display.SetVisibility2D(True)
+        display.SetSliceIntersectionThickness(_RING_PIXELS)
+        display.SetColor(*OUTLINE_COLOR)
+        node = slicer.vtkMRMLModelNode()
+        node.SetName(_("Where the boundary is moved"))
+        node.SetAndObservePolyData(vtkPolyData())
+        return add_for_a_while(self._context.scene, node, display)
+
+
+def _sphere(volume_node: Any, slide: Slide) -> Any:
+    sphere = vtkSphereSource()
+    sphere.SetCenter(*world_point(volume_node, slide.center_ijk))
+    sphere.SetRadius(slide.radius_mm)
+    sphere.SetThetaResolution(_RING_CORNERS)
+    sphere.SetPhiResolution(_RING_CORNERS)
+    sphere.Update()
+    return sphere.GetOutput()
+
+
+def _disc(volume_node: Any, slide: Slide) -> Any:
+    ends = []
+    for side in (-0.5, 0.5):
+        point = [index + side * (axis == slide.slice_axis) for axis, index in enumerate(slide.center_ijk)]
+        ends.append(np.array(world_point(volume_node, point)))
+    across = ends[1] - ends[0]
+    polygon, disc = vtkRegularPolygonSource(), vtkLinearExtrusionFilter()
+    polygon.SetCenter(*ends[0])
+    polygon.SetNormal(*(across / np.linalg.norm(across)))
+    polygon.SetRadius(slide.radius_mm)
+    polygon.SetNumberOfSides(_RING_CORNERS)
+    disc.SetInputConnection(polygon.GetOutputPort())
+    disc.SetExtrusionTypeToVectorExtrusion()
+    disc.SetVector(*across)
+    disc.Update()
+    return disc.GetOutput()

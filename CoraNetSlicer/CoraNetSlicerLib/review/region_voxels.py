@@ -7,6 +7,7 @@ import math
 import zlib
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,15 @@ class RegionVoxels:
     box: MaskedBox
     labels: Mapping[str, np.ndarray]
 
-    def to_dict(self) -> dict[str, Any]:
+    @cached_property
+    def content(self) -> dict[str, Any]:
         """Plain JSON types; a few hundred characters for a thousand voxels."""
         labels = {choice: packed(values.astype("<u2").tobytes()) for choice, values in self.labels.items()}
         return {**packed_box(self.box), "labels": labels}
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> RegionVoxels:
-        """The inverse of `to_dict`.
+        """The inverse of `content`.
 
         Raises:
             JobError: it is damaged.
@@ -107,6 +109,8 @@ def read_region_voxels(
         labels = {head: box.of(voxels).astype(np.uint16) for head, voxels in heads.items()}
         labels[Choice.KEEP.value] = result.read_labels(box, loaded.labels)
         by_number[region.number] = RegionVoxels(box, labels)
+        # Packed now: of all regions at once it would take too long.
+        by_number[region.number].content  # noqa: B018
         yield
     return by_number
 

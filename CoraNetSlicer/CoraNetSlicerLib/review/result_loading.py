@@ -52,8 +52,9 @@ from ..core.results import (
 from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.stepwise import run_to_end
 from .caution import note_caution, note_doubt
+from .hiding import show_alone
 from .looks import apply_first_look
-from .overlays import one_modification, show_alone
+from .overlays import one_modification
 
 _LABEL_MAPS = ("segmentation", "conservative", "radical")
 # Uncertainty below this share of its range is not drawn, so that the map does not veil the image.
@@ -88,7 +89,7 @@ class ResultLoading:
     def steps(self) -> Generator[object, None, LoadedPrediction]:
         """Do the work, each step a few milliseconds; nothing enters the scene before all files are read and checked.
 
-        The nodes have their look then, and are hidden until `overlays.show_alone`: another result may be looked at.
+        The nodes have their look then, and are hidden until `hiding.show_alone`: another result may be looked at.
 
         Yields:
             What was done, in a word or two.

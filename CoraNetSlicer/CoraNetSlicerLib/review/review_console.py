@@ -15,16 +15,14 @@ from ..core.results import (
     LoadedPrediction,
     find_prediction_files,
     job_name,
-    nodes_of_class,
     result_texts,
     results_in_scene,
 )
 from ..core.stepwise import run_to_end
 from .improvement import PromotedCase
-from .overlays import show_alone
 from .region_editing import MODULE_EDITOR
 from .region_review import RegionReview
-from .region_view import RegionPlace, show_volume_somewhere, volume_point
+from .region_view import RegionPlace, volume_point
 from .review_opening import opening_steps
 
 AnyCase = Union[LoadedPrediction, Any, str]
@@ -206,15 +204,7 @@ class ReviewConsole:
         A volume that is shown in no slice view takes the place of what is shown there, and a result that is hidden
         that of the other results.
         """
-        scene, review = self.context.scene, self.regions(case)
-        display = review.loaded.segmentation.GetDisplayNode()
-        if display is not None and not display.GetVisibility():
-            show_alone(review.loaded, results_in_scene(scene))
-        show_volume_somewhere(review.loaded.volume, nodes_of_class(scene, "vtkMRMLSliceCompositeNode"))
-        slices, cameras = (
-            nodes_of_class(scene, node_class) for node_class in ("vtkMRMLSliceNode", "vtkMRMLCameraNode")
-        )
-        return review.show(number, slices, cameras)
+        return self.regions(case).show(number)
 
     def hideRegion(self, case: AnyCase) -> None:
         """Draw no line around a region of a case any more."""

@@ -98,7 +98,7 @@ class ReviewRecord:
 
     def write(self, stored: StoredReview) -> None:
         """Keep all of it."""
-        voxels = {str(number): region.to_dict() for number, region in stored.voxels.items()}
+        voxels = {str(number): region.content for number, region in stored.voxels.items()}
         content = {"regions": stored.regions.to_dict(), "voxels": voxels}
         node = self._node or self._make("vtkMRMLTextNode", "review", RECORD_REFERENCE, _("CoraNet review"))
         # In the scene's own file: no file of its own that can be forgotten.

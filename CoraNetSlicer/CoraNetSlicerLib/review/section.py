@@ -16,7 +16,7 @@ from ..core.text_table import TextTable
 from ..core.translation import _
 from .presenter import ReviewPresenter
 from .region_editing import MASK_SEGMENT
-from .slice_gestures import SliceGestures, WheelTurn
+from .slide_presenter import SliceGestures, WheelTurn
 from .worklist import SORT_COLUMNS, RegionOrder, RegionRow, short_ml
 
 _ROW_PIXELS = 22

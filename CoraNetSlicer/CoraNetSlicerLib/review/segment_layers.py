@@ -5,9 +5,9 @@ Work is on the box around the mask only: a decision about a few thousand voxels 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import slicer
@@ -53,6 +53,14 @@ class MaskedBox:
         """Whether another one has the same voxels, in the same box."""
         return self.first_kji == other.first_kji and np.array_equal(self.mask, other.mask)
 
+    @staticmethod
+    def tight(mask: np.ndarray, first_kji: Sequence[int] = (0, 0, 0)) -> MaskedBox:
+        """The voxels of a mask (k, j, i) that begins at a voxel, in the smallest box around them."""
+        at = np.unravel_index(np.flatnonzero(mask), mask.shape)
+        sides = [slice(int(index.min()), int(index.max()) + 1) if index.size else slice(0, 0) for index in at]
+        k, j, i = (first + side.start for first, side in zip(first_kji, sides, strict=True))
+        return MaskedBox((k, j, i), mask[tuple(sides)])
+
     def of(self, voxels: np.ndarray) -> np.ndarray:
         """Their values in an array (k, j, i) of the whole volume; a copy, flat."""
         return np.asarray(voxels[self.slices][self.mask])
@@ -79,10 +87,14 @@ class SegmentLayers:
         self.keeps_surfaces = False
 
     @property
+    def whole(self) -> MaskedBox:
+        """All voxels of the volume."""
+        return MaskedBox((0, 0, 0), np.broadcast_to(True, size_kji(self.volume)))
+
+    @property
     def ids(self) -> list[str]:
         """Ids of all segments."""
-        segmentation = self.node.GetSegmentation()
-        return [str(segmentation.GetNthSegmentID(index)) for index in range(segmentation.GetNumberOfSegments())]
+        return list(self.node.GetSegmentation().GetSegmentIDs())
 
     def read(self, box: MaskedBox) -> dict[str, np.ndarray]:
         """Which voxels each segment has, by id, flat.
@@ -92,9 +104,17 @@ class SegmentLayers:
         """
         members = {}
         for labelmap, ids in self.layers():
-            values = self._read_values(labelmap, box)
-            members.update({identifier: values == self._segment(identifier).GetLabelValue() for identifier in ids})
-        return {identifier: members[identifier] for identifier in self.ids}
+            values = self.values(labelmap, box)
+            members.update({identifier: values == self._value(identifier) for identifier in ids})
+        return members
+
+    def values(self, labelmap: Any, box: MaskedBox) -> np.ndarray:
+        """What a labelmap has in the voxels of a box, flat; 0 where it does not reach, or is None."""
+        common = self._common(box, labelmap)
+        values = np.zeros(box.mask.shape, np.uint16 if common is None else voxels_of(labelmap).dtype)
+        if common is not None:
+            values[common[0]] = voxels_of(labelmap)[common[1]]
+        return np.asarray(values[box.mask])
 
     def read_labels(self, box: MaskedBox, labels: Sequence[Label]) -> np.ndarray:
         """Label values by the segments of the result, uint16, flat; 0 where none of them is."""
@@ -136,7 +156,7 @@ class SegmentLayers:
         """
         segment = self._segment(identifier)
         labelmap, ids = next(layer for layer in self.layers() if identifier in layer[1])
-        if len(ids) > 1 or segment.GetLabelValue() != 1 or not self._is_whole(labelmap):
+        if len(ids) > 1 or self._value(identifier) != 1 or not self._is_whole(labelmap):
             labelmap = self._empty_image(VTK_UNSIGNED_CHAR)
             segment.SetLabelValue(1)
             segment.AddRepresentation(BINARY_LABELMAP, labelmap)
@@ -154,17 +174,14 @@ class SegmentLayers:
         # So that closing the scene asks to save it.
         self.node.StorableModified()
 
-    def layers(self) -> Iterator[tuple[Any, list[str]]]:
+    def layers(self) -> list[tuple[Any, list[str]]]:
         """Each labelmap with the ids of the segments in it; (None, [id]) for a segment that has none."""
-        layers: list[tuple[Any, list[str]]] = []
+        layers: dict[Any, tuple[Any, list[str]]] = {}
         for identifier in self.ids:
             labelmap = self._segment(identifier).GetRepresentation(BINARY_LABELMAP)
-            ids = next((ids for other, ids in layers if labelmap is not None and other is labelmap), None)
-            if ids is None:
-                layers.append((labelmap, [identifier]))
-            else:
-                ids.append(identifier)
-        return iter(layers)
+            key = identifier if labelmap is None else id(labelmap)
+            layers.setdefault(key, (labelmap, []))[1].append(identifier)
+        return list(layers.values())
 
     def paint(self, values: Mapping[str, int], dtype: Any) -> np.ndarray:
         """All voxels of the volume, (k, j, i), with a value where a segment is, else 0; a later segment wins.
@@ -178,26 +195,34 @@ class SegmentLayers:
         """
         painted = np.zeros(size_kji(self.volume), dtype)
         for labelmap, ids in self.layers():
-            if not _has_voxels(labelmap):
-                continue
-            in_box, in_labelmap = self._common((0, 0, 0), size_kji(self.volume), labelmap)
-            voxels, target = voxels_of(labelmap)[in_labelmap], painted[in_box]
-            for identifier in ids:
-                if identifier in values:
-                    target[voxels == self._segment(identifier).GetLabelValue()] = values[identifier]
+            shown = [identifier for identifier in ids if identifier in values]
+            common = self._common(self.whole, labelmap) if shown else None
+            if common is not None:
+                target, voxels = painted[common[0]], voxels_of(labelmap)[common[1]]
+                for identifier in shown:
+                    target[voxels == self._value(identifier)] = values[identifier]
         return painted
 
-    def slices_in(self, labelmap: Any, box: MaskedBox) -> tuple[slice, ...]:
-        """The part of a box that a labelmap has, in the labelmap's array (k, j, i)."""
-        return self._common(box.first_kji, box.mask.shape, labelmap)[1]
+    def changed(self, pairs: Iterable[tuple[Any, Any]]) -> MaskedBox:
+        """The voxels of the volume in which some labelmaps, each of a pair, differ; all, where one has another grid."""
+        changed = np.zeros(size_kji(self.volume), bool)
+        for now, before in pairs:
+            common = self._common(self.whole, now)
+            if (
+                common is None
+                or before is None
+                or now.GetExtent() != before.GetExtent()
+                or self._offset(now) != self._offset(before)
+            ):
+                changed[:] = True
+            else:
+                changed[common[0]] |= voxels_of(now)[common[1]] != voxels_of(before)[common[1]]
+        return MaskedBox.tight(changed)
 
-    def mask_of(self, labelmap: Any, value: int) -> np.ndarray:
-        """Where a labelmap has a value: bool, (k, j, i), all voxels of the volume."""
-        mask = np.zeros(size_kji(self.volume), bool)
-        if _has_voxels(labelmap):
-            in_box, in_labelmap = self._common((0, 0, 0), size_kji(self.volume), labelmap)
-            mask[in_box] = voxels_of(labelmap)[in_labelmap] == value
-        return mask
+    def slices_in(self, labelmap: Any, box: MaskedBox) -> tuple[slice, ...]:
+        """The part of a box that a labelmap with voxels has, in the labelmap's array (k, j, i)."""
+        common = self._common(box, labelmap)
+        return common[1] if common is not None else ()
 
     def segment_of(self, box: MaskedBox, name: str, color: Sequence[float]) -> Any:
         """The voxels of a mask as a vtkSegment of its own; its labelmap is their box, 1 inside and 0 outside."""
@@ -221,62 +246,51 @@ class SegmentLayers:
         self, labelmap: Any, ids: Sequence[str], box: MaskedBox, members: Mapping[str, np.ndarray]
     ) -> list[str]:
         to_write = [identifier for identifier in ids if identifier in members]
-        before = self._read_values(labelmap, box)
+        if not to_write:
+            return []
+        before = self.values(labelmap, box)
         after = before.copy()
         for identifier in to_write:
-            after[before == self._segment(identifier).GetLabelValue()] = 0
+            after[before == self._value(identifier)] = 0
         for identifier in to_write:
-            after[members[identifier]] = self._segment(identifier).GetLabelValue()
-        if np.array_equal(before, after):
+            after[members[identifier]] = self._value(identifier)
+        is_other = before != after
+        if not is_other.any():
             return []
-        changed = [
-            identifier for identifier in ids if _differ(before, after, self._segment(identifier).GetLabelValue())
-        ]
-        image = self._covering(labelmap, box)
-        offset = self._offset(image)
-        at = tuple(
-            slice(first + shift, first + shift + size)
-            for first, shift, size in zip(box.first_kji, offset, box.mask.shape, strict=False)
-        )
-        voxels_of(image)[at][box.mask] = after
+        others = np.unique([before[is_other], after[is_other]])
+        image, inside = self._covering(labelmap, box)
+        voxels_of(image)[inside][box.mask] = after
         # The voxels alone: were the image marked as modified, Slicer would drop the surfaces of all segments; and were
         # it another image, slice views would draw its segments anew, over those that lay over them.
         image.GetPointData().GetScalars().Modified()
         if image is not labelmap:
             for identifier in ids:
                 self._segment(identifier).AddRepresentation(BINARY_LABELMAP, image)
-        return changed
+        return [identifier for identifier in ids if self._value(identifier) in others]
 
-    def _read_values(self, labelmap: Any, box: MaskedBox) -> np.ndarray:
-        values = np.zeros(box.mask.shape, voxels_of(labelmap).dtype if _has_voxels(labelmap) else np.uint16)
-        if _has_voxels(labelmap):
-            in_box, in_labelmap = self._common(box.first_kji, box.mask.shape, labelmap)
-            values[in_box] = voxels_of(labelmap)[in_labelmap]
-        return np.asarray(values[box.mask])
-
-    def _covering(self, labelmap: Any, box: MaskedBox) -> Any:
-        """An image with the voxels of a labelmap that covers a box; its own ones where it does so already."""
-        if _has_voxels(labelmap):
-            in_box, _in_labelmap = self._common(box.first_kji, box.mask.shape, labelmap)
-            if all(part.stop - part.start == size for part, size in zip(in_box, box.mask.shape, strict=False)):
-                return labelmap
-        image = self._empty_image(labelmap.GetScalarType() if _has_voxels(labelmap) else self._kind_for_all())
-        if _has_voxels(labelmap):
-            in_box, in_labelmap = self._common((0, 0, 0), size_kji(self.volume), labelmap)
-            voxels_of(image)[in_box] = voxels_of(labelmap)[in_labelmap]
-        return image
+    def _covering(self, labelmap: Any, box: MaskedBox) -> tuple[Any, tuple[slice, ...]]:
+        """An image with the voxels of a labelmap that covers a box, itself if it can be; where the box is in it."""
+        common = self._common(box, labelmap)
+        if common is not None and box.mask[common[0]].shape == box.mask.shape:
+            return labelmap, common[1]
+        whole = self._common(self.whole, labelmap)
+        kind = labelmap.GetScalarType() if whole is not None else self._kind_for_all()
+        image = self._empty_image(kind)
+        if whole is not None:
+            voxels_of(image)[whole[0]] = voxels_of(labelmap)[whole[1]]
+        return image, box.slices
 
     def _is_whole(self, labelmap: Any) -> bool:
         """Whether a labelmap has all voxels of the volume, and no others."""
         try:
-            size = size_kji(self.volume)
-            return _has_voxels(labelmap) and voxels_of(labelmap).shape == size and self._offset(labelmap) == (0, 0, 0)
+            common = self._common(self.whole, labelmap)
         except DataError:
             return False
+        size = size_kji(self.volume)
+        return common is not None and voxels_of(labelmap).shape == size == voxels_of(labelmap)[common[1]].shape
 
     def _kind_for_all(self) -> int:
-        largest = max(self._segment(identifier).GetLabelValue() for identifier in self.ids)
-        return VTK_UNSIGNED_CHAR if largest < 256 else VTK_UNSIGNED_SHORT
+        return VTK_UNSIGNED_CHAR if max(map(self._value, self.ids)) < 256 else VTK_UNSIGNED_SHORT
 
     def _empty_image(self, kind: int) -> Any:
         image = slicer.vtkOrientedImageData()
@@ -286,13 +300,15 @@ class SegmentLayers:
         voxels_of(image)[:] = 0
         return image
 
-    def _common(
-        self, first_kji: Sequence[int], size_kji: Sequence[int], labelmap: Any
-    ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-        """What a box and a labelmap have in common, in the box and in the labelmap's array."""
+    def _common(self, box: MaskedBox, labelmap: Any) -> Optional[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+        """What a box and a labelmap have in common, in the box and in the labelmap's array; None: it has no voxels."""
+        # A segment without any voxel may have lost its image when it was saved.
+        if labelmap is None or not labelmap.GetNumberOfPoints() or labelmap.GetPointData().GetScalars() is None:
+            return None
         in_box, in_labelmap = [], []
+        lengths = voxels_of(labelmap).shape
         for first, size, shift, length in zip(
-            first_kji, size_kji, self._offset(labelmap), voxels_of(labelmap).shape, strict=False
+            box.first_kji, box.mask.shape, self._offset(labelmap), lengths, strict=True
         ):
             begin = max(0, -(first + shift))
             end = max(begin, min(size, length - (first + shift)))
@@ -322,20 +338,12 @@ class SegmentLayers:
     def _segment(self, identifier: str) -> Any:
         return self.node.GetSegmentation().GetSegment(identifier)
 
+    def _value(self, identifier: str) -> int:
+        return int(self._segment(identifier).GetLabelValue())
+
 
 def world_to_ijk(volume_node: Any) -> np.ndarray:
     """(4, 4), without transforms above the volume: the segmentation lies below the same ones."""
     matrix = vtkMatrix4x4()
     volume_node.GetRASToIJKMatrix(matrix)
     return elements(matrix)
-
-
-def _has_voxels(labelmap: Any) -> bool:
-    # A segment without any voxel may have lost its image when it was saved.
-    return (
-        labelmap is not None and labelmap.GetNumberOfPoints() > 0 and labelmap.GetPointData().GetScalars() is not None
-    )
-
-
-def _differ(before: np.ndarray, after: np.ndarray, value: int) -> bool:
-    return bool(np.any((before == value) != (after == value)))

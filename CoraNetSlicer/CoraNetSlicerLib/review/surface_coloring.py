@@ -266,10 +266,8 @@ def _flagged(loaded: LoadedPrediction) -> np.ndarray:
     """Which voxels of the map are flagged, bool, (k, j, i); all of them where the uncertain region is gone."""
     if not Appearance(loaded, UNCERTAIN).segment_ids:
         return np.ones(size_kji(loaded.uncertainty), bool)
-    segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN)
-    layers = SegmentLayers(loaded.overlays, loaded.uncertainty)
     try:
-        return layers.mask_of(segment.GetRepresentation(BINARY_LABELMAP), segment.GetLabelValue())
+        return SegmentLayers(loaded.overlays, loaded.uncertainty).paint({UNCERTAIN: True}, bool)
     except DataError:
         # It was drawn anew on another grid.
         return np.ones(size_kji(loaded.uncertainty), bool)

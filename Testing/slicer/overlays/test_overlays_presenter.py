@@ -8,7 +8,7 @@ from shown_results import drawn, load_case
 from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image
 
 from coranet.contract import Job
-from CoraNetSlicerLib.review.contour_colors import conservative_color, radical_color
+from CoraNetSlicerLib.review.looks import conservative_color, radical_color
 from CoraNetSlicerLib.review.overlay_rows import KINDS
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
@@ -321,7 +321,7 @@ class TestSurfacesThatAreMadeAnew:
         def fails(*_):
             raise ValueError("no voxels")
 
-        monkeypatch.setattr("CoraNetSlicerLib.review.class_volumes.count_class_volume", fails)
+        monkeypatch.setattr("CoraNetSlicerLib.review.overlay_rows.count_class_volume", fails)
         presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
         application.run()
         assert presenter.reason_not_copyable == "" and "could not be counted" in caplog.text

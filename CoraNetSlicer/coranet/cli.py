@@ -455,7 +455,7 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     evaluate.set_defaults(command=_evaluate)
     for command in (segment, evaluate):
         command.add_argument(
-            "--caution", type=float, metavar="T", help="more flags more as uncertain; default: the model's"
+            "--caution", type=float, metavar="T", help="a higher value flags more as uncertain; default: the model's"
         )
         command.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         command.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
@@ -468,18 +468,18 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     for command in (train, segment, evaluate, _add_run_command(commands)):
         command.add_argument(
             "--devices", type=_devices, metavar="N",
-            help="graphics cards that share the work, or 'all' (on a processor: processes); default: machine.devices",
+            help="graphics cards that share the work, or 'all' (on a CPU: processes); default: machine.devices",
         )  # fmt: skip
 
 
 def _add_fast(*commands: tuple[argparse.ArgumentParser, Mapping[str, Any]]) -> None:
     for command, fast in commands:
         settings = ", ".join(f"{name}={value}".lower() for name, value in fast.items())
-        command.add_argument("--fast", action="store_true", help=f"without what predicts errors: {settings}")
+        command.add_argument("--fast", action="store_true", help=f"leave out what predicts errors: {settings}")
 
 
 def _add_run_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")
+    run = commands.add_parser("run", help="run a prepared job directory")
     run.add_argument("job", help="folder of the job")
     run.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     run.add_argument("--dry-run", action="store_true", help="only plan a training, and time its parts")

@@ -57,7 +57,7 @@ class Installation:
 def add_install_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``install`` to the command line."""
     parser = commands.add_parser("install", help="make an environment, or install what is missing in this one")
-    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help="default: those that are missing")
+    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help="default: the missing ones")
     parser.add_argument("--environment", metavar="FOLDER", help="make an environment with all packages in this folder")
     parser.add_argument("--python", metavar="PROGRAM", help="install into this Python; default: the one that runs")
     parser.add_argument("--anew", action="store_true", help="remove the environment or the named packages first")

@@ -46,8 +46,8 @@ def add_experiment_command(commands: argparse._SubParsersAction[argparse.Argumen
     )
     parser.add_argument("--truth", metavar="FOLDER", help="labels of the unlabeled cases, for fully_supervised")
     parser.add_argument(
-        "--part", choices=PARTS, default=TEST, help="measure on the test cases, or, to choose by, on the even-numbered "
-        "unlabeled cases ('development'), whose labels come from --truth and teach nothing; default test",
+        "--part", choices=PARTS, default=TEST, help="measure on the test cases, or, to choose settings, on the "
+        "even-numbered unlabeled cases ('development'), with labels from --truth that no training sees; default test",
     )  # fmt: skip
     parser.add_argument(
         "--compare-uncertainties",

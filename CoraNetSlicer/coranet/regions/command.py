@@ -20,12 +20,12 @@ _MOST_LISTED = 5
 def add_regions_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the words of ``regions`` to the command line."""
     parser = commands.add_parser(
-        "regions", help="find the places of results that are worth a visit, where most is expected to be wrong first"
+        "regions", help="find the places of results to review, those with the largest expected error first"
     )
     parser.add_argument("prediction", help="folder of a segmentation job, of one of its cases, or of several")
     parser.add_argument("--caution", type=float, metavar="T", help="move the results to another caution first")
     parser.add_argument(
-        "--smallest-ml", type=float, metavar="ML", help="a place holds at least so much of the uncertain region"
+        "--smallest-ml", type=float, metavar="ML", help="least uncertain volume of a place"
     )
     parser.set_defaults(command=regions)
 

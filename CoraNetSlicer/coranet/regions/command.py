@@ -24,9 +24,7 @@ def add_regions_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
     )
     parser.add_argument("prediction", help="folder of a segmentation job, of one of its cases, or of several")
     parser.add_argument("--caution", type=float, metavar="T", help="move the results to another caution first")
-    parser.add_argument(
-        "--smallest-ml", type=float, metavar="ML", help="least uncertain volume of a place"
-    )
+    parser.add_argument("--smallest-ml", type=float, metavar="ML", help="least uncertain volume of a place")
     parser.set_defaults(command=regions)
 
 

@@ -414,9 +414,7 @@ class SegmentConfig(Section):
     surfaces: bool = setting(
         False, "Whether to write closed surfaces of result, overlays and uncertain region for 3D views; needs vtk.",
     )  # fmt: skip
-    regions: bool = setting(
-        True, "Whether to find, describe and rank the uncertain regions one by one, for a review."
-    )
+    regions: bool = setting(True, "Whether to find, describe and rank the uncertain regions one by one, for a review.")
     quality: bool = setting(
         True, "Whether results are rated good, look or poor, and scans unlike those of the training get a warning, "
         "if the model keeps typical traits of these.",

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forked_run import pytest_addoption as pytest_addoption
+from forked_run import pytest_runtestloop as pytest_runtestloop
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -15,7 +15,7 @@ from coranet.error_model.package import applied
 
 @pytest.fixture(scope="module")
 def an_error_model() -> ErrorModel:
-    return ErrorModel.fit([error_case(seed) for seed in range(4)], ["outer", "inner"], 1.0, steps=20)
+    return ErrorModel.fit([error_case(seed) for seed in range(4)], ["outer", "inner"], 1.0, steps=2)
 
 
 def written(model: ErrorModel, folder) -> None:

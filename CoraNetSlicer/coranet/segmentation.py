@@ -27,6 +27,7 @@ from .contract.doubt import ERROR_MODEL, HEADS
 from .contract.errors import CoraNetError, DataError, JobError
 from .contract.events import Event as TellingEvent
 from .contract.events import Started, Warned
+from .contract.image_files import names_in_words
 from .contract.model_card import model_fingerprint
 from .contract.source_files import source_stamp
 from .data.box import Box
@@ -51,6 +52,7 @@ from .regions.files import remove_regions, write_regions
 from .regions.places import CHANCES, find_places
 from .reporting import Reporter
 from .surfaces import can_make_surfaces, write_surfaces
+from .training_set.same_scans import given_twice, images_of_results
 from .volume import Grid, Volume, noted_by, write_volume
 
 # A scan that is not larger than this makes room for the next one beside it.
@@ -227,6 +229,9 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
                 run = _CaseRun(segmenter, case, job.prediction(case.id), events, progress, account.under_way)
                 outcome = _attempt(run, scans, following)
             account.enter(team.gather(outcome))
+        for group in given_twice(images_of_results(job, cases)) if team.is_leader else ():
+            names = names_in_words(group)
+            reporter.emit(Warned("same_scan", f"{names} are the same scan, voxel for voxel; keep one of them."))
     return _summary(job, len(cases), account)
 
 

@@ -105,12 +105,13 @@ def test_metrics_of_a_case_are_those_of_the_metrics_package(a_segmented_job):
         **overlap_per_class(*classes, 3),
         **surface_distances_per_class(*classes, 3, GRID.spacing_mm[::-1]),
         "missing": [0, 0],
+        "in_truth": [1, 1],
     }
     case = evaluate_job(a_segmented_job)["cases"]["a"]
     for key, values in expected.items():
         assert list(case[key]) == ["organ", "lesion", "cyst"]
         assert [case[key]["organ"], case[key]["lesion"]] == pytest.approx(values)
-        assert case[key]["cyst"] == (0 if key == "missing" else None)
+        assert case[key]["cyst"] == (0 if key in ("missing", "in_truth") else None)
     uncertainty = read_image(a_segmented_job.prediction("a").uncertainty).voxels
     curve = coverage_curve(uncertainty, missed != truth)
     assert list(case["coverage_curve"].values()) == pytest.approx(curve)
@@ -131,6 +132,37 @@ def test_a_distance_counts_where_it_is_defined_and_its_absence_is_counted(a_segm
     assert mean["hd95_mm"]["lesion"] == metrics["cases"]["a"]["hd95_mm"]["lesion"]
     assert mean["missing"] == {"organ": 0, "lesion": 0.5, "cyst": 0}
     assert mean["dice"]["lesion"] == pytest.approx(metrics["cases"]["a"]["dice"]["lesion"] / 2)
+
+
+def test_cases_whose_truth_has_no_structure_are_told_and_how_they_count(a_segmented_job, awkward_path):
+    """Where nothing is found either, Dice is not defined, and no mean counts it; where something is found, it is 0."""
+    labels = labels_on(GRID).voxels.astype(np.uint8)
+    without_lesion = np.where(labels == 7, 0, labels)
+    write_volume(awkward_path / "a-truth.nrrd", np.zeros_like(labels), GRID)
+    write_volume(awkward_path / "b-truth.nrrd", without_lesion, GRID)
+    write_volume(a_segmented_job.prediction("b").segmentation, without_lesion, GRID)
+    metrics = evaluate_job(a_segmented_job)
+    first, second = metrics["cases"]["a"], metrics["cases"]["b"]
+    assert first["dice"] == {"organ": 0, "lesion": 0, "cyst": None}
+    assert second["dice"] == {"organ": 1, "lesion": None, "cyst": None}
+    assert (first["in_truth"], second["in_truth"]) == (
+        dict.fromkeys(first["dice"], 0),
+        {**second["missing"], "organ": 1},
+    )
+    assert metrics["mean"]["dice"] == {"organ": 0.5, "lesion": 0, "cyst": None}
+    assert metrics["mean"]["in_truth"] == {"organ": 0.5, "lesion": 0, "cyst": 0}
+    sentence = describe(metrics)
+    assert "The truth of 1 of 2 cases has no 'organ': its Dice is 0 in 'a', where it was found." in sentence
+    assert "no 'lesion': its Dice is 0 in 'a', where it was found, and its mean leaves out 'b', where" in sentence
+    assert "2 of 2 cases has no 'cyst': its mean leaves out 'a' and 'b', where it was not found." in sentence
+
+
+def test_of_many_absent_structures_the_first_ones_are_told(a_segmented_job):
+    absent = {f"class {number}": 0 for number in range(5)}
+    row = {"in_truth": absent, "dice": dict.fromkeys(absent)}
+    metrics = {**evaluate_job(a_segmented_job), "cases": {"a": row}}
+    assert "'class 2'" in describe(metrics) and "'class 3'" not in describe(metrics)
+    assert "The same holds for 2 more structures." in describe(metrics)
 
 
 def test_the_curve_is_the_mean_over_the_cases_that_have_errors(a_segmented_job):
@@ -251,6 +283,34 @@ def test_a_scan_that_the_model_knows_is_said_beside_the_figures(a_segmented_job,
 
 def test_nothing_is_said_of_a_model_that_is_gone_or_tells_nothing(a_segmented_job):
     metrics = evaluate_job(a_segmented_job)
-    assert metrics["seen_in_training"] == {} and "Beware" not in describe(metrics)
+    assert metrics["seen_in_training"] == {} and "too good" not in describe(metrics)
     # What earlier versions wrote is described all the same.
-    assert "Beware" not in describe({key: value for key, value in metrics.items() if key != "seen_in_training"})
+    earlier = {key: value for key, value in metrics.items() if key not in ("seen_in_training", "warnings")}
+    assert "Beware" not in describe(earlier)
+
+
+def of_scan(voxels: str) -> dict:
+    return {"labels": LABELS, "scan": {"voxels": voxels}}
+
+
+def test_a_scan_that_is_there_twice_is_told(a_segmented_job):
+    for name in "ab":
+        write_json_atomic(a_segmented_job.prediction(name).result, of_scan("0123"))
+    metrics = evaluate_job(a_segmented_job)
+    assert metrics["warnings"][0] == "'a' and 'b' are the same scan, voxel for voxel, and count as 2 cases"
+    assert "Beware: 'a' and 'b' are the same scan" in describe(metrics)
+    assert not any("same truth" in warning for warning in metrics["warnings"])
+
+
+def test_a_truth_of_two_scans_is_told(a_segmented_job, awkward_path):
+    for name, scan in (("a", "0123"), ("b", "4567")):
+        write_json_atomic(a_segmented_job.prediction(name).result, of_scan(scan))
+    assert evaluate_job(a_segmented_job)["warnings"][0].startswith("'a' and 'b' have the same truth")
+    for name in "ab":
+        write_volume(awkward_path / f"{name}-truth.nrrd", np.zeros_like(labels_on(GRID).voxels, np.uint8), GRID)
+    assert evaluate_job(a_segmented_job)["warnings"] == [], "two empty ones are no slip"
+
+
+def test_a_truth_that_is_the_result_is_told(a_segmented_job):
+    """The model's own segmentation is often exported again as the truth, without a look."""
+    assert "the truth of 'b' is the result itself, voxel for voxel" in evaluate_job(a_segmented_job)["warnings"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from ..contract import Case, Role
+from ..contract import Case, Job, Role
 from ..contract.events import Warned
 from ..contract.image_files import names_in_words
 from .survey import MeasuredCase, Survey
@@ -93,6 +93,25 @@ def seen_in_training(images: Collection[str], scans: Mapping[str, Collection[str
         scans: of the model's card; {} of a version without them.
     """
     return next((key for key in _TEXT_OF_KEY if not set(images).isdisjoint(scans.get(key) or ())), "")
+
+
+def images_of_results(job: Job, cases: Iterable[Case]) -> dict[str, tuple[str, ...]]:
+    """Hashes of the images of segmented cases, as their results have them; () of an earlier version's result."""
+    results = {case.id: job.prediction(case.id) for case in cases}
+    scans = {case: files.read_result().get("scan") or {} for case, files in results.items() if files.result.exists()}
+    return {
+        case: (scan["voxels"], *(scan.get("more_voxels") or ())) if scan.get("voxels") else ()
+        for case, scan in scans.items()
+    }
+
+
+def given_twice(images: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Names of the cases that are one scan, in groups, whatever the files are called; by the hashes of their images."""
+    cases: dict[tuple[str, ...], list[str]] = {}
+    for case, hashes in images.items():
+        if hashes:
+            cases.setdefault(tuple(hashes), []).append(case)
+    return [group for group in cases.values() if len(group) > 1]
 
 
 def leakage_sentence(known_as: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from coranet.contract import Datalist, Job, JobKind, Label, Role
 from coranet.contract.config import TrainConfig
 from coranet.contract.errors import DataError
 from coranet.training_set.checked import checked_cases
-from coranet.volume import read_image, write_volume
+from coranet.volume import read_image, read_label_map, write_volume
 
 LABELS = (Label(1, "inner"), Label(7, "outer"))
 NOTHING = np.zeros((9, 12, 15), np.uint8)
@@ -156,6 +156,37 @@ def test_label_maps_among_the_unlabeled_images_are_left_out_and_named(a_job, a_r
     assert len(checked.datalist.with_role(Role.UNLABELED)) == 3 - count
     with pytest.raises(DataError, match="is a label map, not an image"):
         check(job, a_reporter, data__unusable_unlabeled="refuse")
+
+
+def test_labeled_images_that_look_like_label_maps_are_warned_of(a_job, a_reporter):
+    job = a_job(3, 1)
+    case = job.read_datalist().cases[1]
+    label_map_in_place_of(case)
+    check(job, a_reporter)
+    assert f"'{case.image}' looks like a label map, not like a scan" in message(a_reporter, "label_map_as_image")
+
+
+@pytest.mark.parametrize("role", [Role.TRAINING, Role.VALIDATION])
+def test_an_image_that_is_the_label_of_another_case_is_refused(a_job, a_reporter, role):
+    job = a_job(3, 1, validation=1)
+    case = job.read_datalist().with_role(role)[0]
+    other = job.read_datalist().cases[2]
+    labels = read_label_map(other.label)
+    labels.voxels[0, 0, 0] = 7  # not the label of the case itself, which is another message
+    for path in (other.label, case.image):
+        write_volume(path, labels.voxels, labels.grid)
+    with pytest.raises(
+        DataError, match=r"has the voxels of the label map '.*c2-label.*so it is no scan; name the image"
+    ):
+        check(job, a_reporter)
+
+
+def test_an_empty_image_is_not_an_empty_label(a_job, a_reporter):
+    job = a_job(3, 1)
+    empty(job, 1)
+    write_volume(job.read_datalist().cases[0].image, NOTHING, grid_of())
+    check(job, a_reporter)
+    assert "label_map_as_image" not in codes(a_reporter)
 
 
 def test_a_mask_may_be_a_channel(a_job, a_reporter):

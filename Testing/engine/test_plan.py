@@ -8,14 +8,14 @@ from small_jobs import training_job
 
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role, read_datalist
 from coranet.contract.config import TrainConfig
-from coranet.contract.errors import DataError, JobError
+from coranet.contract.errors import DataError, DeviceError, JobError
 from coranet.contract.events import CheckpointSaved, Noted, Warned
 from coranet.contract.files import read_json, write_json_atomic
 from coranet.devices import Device
 from coranet.planning import plan as planning
 from coranet.planning import workplace
 from coranet.planning.memory import BatchSizes
-from coranet.planning.plan import Plan, PlanInput, checked_datalist, plan_training
+from coranet.planning.plan import Plan, PlanInput, checked_datalist, plan_training, require_possible_sizes
 from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter
 from coranet.training_set.survey import survey_cases
@@ -68,6 +68,30 @@ def test_little_memory_makes_patches_smaller_and_that_is_said(plan, a_reporter):
     large, small = (plan(free, data__patch_voxels="null") for free in (ENOUGH, ENOUGH // 10))
     assert math.prod(small.architecture.patch_size_kji) < math.prod(large.architecture.patch_size_kji)
     assert "of memory are free" in notes_of(a_reporter)["memory"]
+
+
+def test_a_patch_that_was_set_and_cannot_fit_is_refused(plan):
+    assert plan(10**9, data__patch_size_kji="[64, 64, 64]").batch_sizes == BatchSizes(1, 1)
+    with pytest.raises(DeviceError, match=r"64 x 64 x 64 voxels needs at least 0\.5 GiB"):
+        plan(10**8, data__patch_size_kji="[64, 64, 64]")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"data.patch_size_kji": "[512, 512, 512]"}, r"1 labeled patch of 512 x 512 x 512 voxels needs at least"),
+        ({"data.spacing_mm": "[0.01, 0.01, 0.01]"}, r"a scan at this spacing has \d+ x \d+ x \d+ voxels and needs"),
+        ({"data.size_kji": "[4096, 4096, 4096]"}, r"a scan at this spacing has 4096 x 4096 x 4096 voxels and needs"),
+    ],
+)
+def test_sizes_that_cannot_fit_are_refused_before_a_coarse_stage(a_phantom_set, a_cpu, settings, sentence, monkeypatch):
+    for name in ("free_memory_bytes", "available_bytes"):
+        monkeypatch.setattr(workplace, name, lambda *of: 2**32)
+    datalist, config = read_datalist(a_phantom_set), TrainConfig.from_preset("quick", settings)
+    survey = survey_cases(datalist, quiet)
+    with pytest.raises(DeviceError, match=sentence):
+        require_possible_sizes(config, datalist, survey, Workplace(a_cpu))
+    require_possible_sizes(TrainConfig.from_preset("quick"), datalist, survey, Workplace(a_cpu))
 
 
 def test_the_processes_of_a_machine_share_its_memory(plan):

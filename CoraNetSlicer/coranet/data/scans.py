@@ -98,7 +98,7 @@ def unlike_training(case: Case, scan: Volume, lowest: Sequence[float], names: Se
     several = len(names) > 1
     cause = "whether the channels are in their order" if several else "whether the model is for such scans"
     sentences = []
-    if not several and _is_label_map(scan.voxels):
+    if not several and looks_like_label_map(scan.voxels):
         sentences.append(
             f"'{case.id}' looks like a label map: its voxels are few whole numbers, mostly 0; give the scan itself."
         )
@@ -111,6 +111,12 @@ def unlike_training(case: Case, scan: Volume, lowest: Sequence[float], names: Se
                 f"CT and the other is not; check {cause}."
             )
     return sentences
+
+
+def looks_like_label_map(voxels: Array) -> bool:
+    """Whether some voxels that lie everywhere in a scan are those of a label map (`contract.label_maps`)."""
+    values, counts = np.unique(voxels.ravel()[:: max(1, voxels.size // _SOME_VOXELS) | 1], return_counts=True)
+    return not (values % 1).any() and are_of_label_map(values.tolist(), int(counts[0]), int(counts.sum()))
 
 
 def of_another_unit(case: Case, grid: Grid, spacing_mm: Sequence[float]) -> list[str]:
@@ -128,12 +134,6 @@ def of_another_unit(case: Case, grid: Grid, spacing_mm: Sequence[float]) -> list
         f"'{case.id}' has voxels of {by(grid.spacing_mm)} mm, the model works at {by(tuple(spacing_mm))} mm; check the "
         "unit of the spacing in its header."
     ]
-
-
-def _is_label_map(voxels: Array) -> bool:
-    """Whether some voxels that lie everywhere in a scan are those of a label map (`contract.label_maps`)."""
-    values, counts = np.unique(voxels.ravel()[:: max(1, voxels.size // _SOME_VOXELS) | 1], return_counts=True)
-    return not (values % 1).any() and are_of_label_map(values.tolist(), int(counts[0]), int(counts.sum()))
 
 
 def _places(images: Sequence[str]) -> list[tuple[str, int | None]]:

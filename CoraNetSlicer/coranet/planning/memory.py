@@ -130,8 +130,16 @@ def smaller_batches(sizes: BatchSizes, step: int) -> tuple[BatchSizes, Warned]:
         )
     return smaller, Warned(
         "out_of_memory",
-        f"memory ran out in step {step}; from here on a step has {_in_words(smaller)} instead of {_in_words(sizes)}.",
+        f"memory ran out in step {step}; from here on a step has {patches_in_words(smaller)} instead of "
+        f"{patches_in_words(sizes)}.",
     )
+
+
+def patches_in_words(sizes: BatchSizes) -> str:
+    """Batch sizes as "2 labeled and 2 unlabeled patches"."""
+    unlabeled = f" and {sizes.unlabeled} unlabeled" if sizes.unlabeled else ""
+    plural = "" if sizes.labeled + sizes.unlabeled == 1 else "es"
+    return f"{sizes.labeled} labeled{unlabeled} patch{plural}"
 
 
 def _kept_bytes(network: nn.Module, shape: tuple[int, ...], device: Device) -> int:
@@ -175,11 +183,5 @@ def _lowered(usual: BatchSizes, sizes: BatchSizes, usual_patch: int, patch: int,
     if patch < usual_patch:
         parts.append(f"patches of at most {patch} instead of {usual_patch} voxels")
     if sizes != usual:
-        parts.append(f"{_in_words(sizes)} a step instead of {_in_words(usual)}")
+        parts.append(f"{patches_in_words(sizes)} a step instead of {patches_in_words(usual)}")
     return f"{' and '.join(parts)}: {free_bytes / 2**30:.1f} GiB of memory are free." if parts else ""
-
-
-def _in_words(sizes: BatchSizes) -> str:
-    unlabeled = f" and {sizes.unlabeled} unlabeled" if sizes.unlabeled else ""
-    plural = "" if sizes.labeled + sizes.unlabeled == 1 else "es"
-    return f"{sizes.labeled} labeled{unlabeled} patch{plural}"

@@ -22,6 +22,7 @@ from ..training_set.survey import Survey
 from .error_budget import error_model_note
 from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, usual_batch_sizes
 from .sentences import steps_sentence
+from .step_checks import require_memory_for_a_scan, require_memory_for_a_step, slow_steps
 from .steps import Durations, StepPlan
 from .timed import (
     FEW_STEPS,
@@ -163,6 +164,7 @@ def plan_training(
     Raises:
         DataError: the window of intensities cannot be chosen.
         ConfigError: the time does not suffice for a training.
+        DeviceError: a step needs more memory than is free.
     """
     initial = inputs.initial
     fate = "may be forgotten" if initial else "cannot be learned"
@@ -181,15 +183,56 @@ def plan_training(
                 f"only {plan.steps.total} steps fit into {config.time}, too few to learn much; give more time.",
             )
         )  # fmt: skip
-    note = error_model_note(config, datalist)
-    if note is not None:
-        reporter.emit(note)
+    if _is_set_by_hand(config):
+        bytes_per_voxel = activation_bytes_per_voxel(plan.architecture, workplace.device)
+        require_memory_for_a_step(plan.architecture, plan.batch_sizes, bytes_per_voxel, workplace)
+    slow = slow_steps(plan.architecture, plan.batch_sizes, config, workplace)
+    for event in (error_model_note(config, datalist), slow):
+        if event is not None:
+            reporter.emit(event)
     patch = " x ".join(str(count) for count in plan.architecture.patch_size_kji)
     labeled, unlabeled = plan.batch_sizes
     patches = "patch" if unlabeled == 1 else "patches"
     text = f"each step takes {labeled} labeled and {unlabeled} unlabeled {patches} of {patch} voxels."
     reporter.emit(Noted("patch", text))
     return replace(plan, history=history_after(initial), reviewed_regions=reviewed_regions(datalist))
+
+
+def require_possible_sizes(
+    config: TrainConfig, datalist: Datalist, survey: Survey, workplace: Workplace
+) -> None:  # fmt: skip
+    """Refuse a patch or a spacing that was set by hand and cannot fit, before anything is computed for it.
+
+    Args:
+        config: of the training.
+        datalist: the cases.
+        survey: what was found in them.
+        workplace: the machine.
+
+    Raises:
+        DeviceError: what is set needs more memory than is free.
+    """
+    data, scans = config.data, survey.labeled_scans(datalist)
+    if not scans or not (data.patch_size_kji or data.spacing_mm or data.size_kji):
+        return
+    # After a coarse stage, no more of a scan is prepared than what surrounds its structures.
+    statistics = [scan.looked_at((0.0, 0.0, 0.0)) for scan in scans]
+    preprocessing = fit_preprocessing(data, statistics)
+    size, spacing = median_prepared_size(preprocessing, statistics), preprocessing.spacing_mm[::-1]
+    require_memory_for_a_scan(size, len(preprocessing.normalizations), workplace)
+    if data.patch_size_kji:
+        architecture = plan_architecture(config.network, data, size, spacing, len(datalist.labels) + 1)
+        bytes_per_voxel = activation_bytes_per_voxel(architecture, workplace.device)
+        require_memory_for_a_step(architecture, BatchSizes(1, 0), bytes_per_voxel, workplace)
+
+
+def _is_set_by_hand(config: TrainConfig) -> bool:
+    """Whether the size of a step does not follow from scans and memory alone."""
+    sizes = (
+        config.data.patch_size_kji, config.data.patch_voxels, config.training.labeled_batch_size,
+        config.training.unlabeled_batch_size,
+    )  # fmt: skip
+    return any(size is not None for size in sizes)
 
 
 def _timed_plan(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..contract.config.time_budget import seconds_of
 from ..devices import Device, free_memory_bytes
+from ..main_memory import available_bytes
 from .speed import Measure
 
 
@@ -33,6 +34,12 @@ class Workplace:
         if free is not None and self.device.torch_device.type != "cuda":
             free //= self.processes
         return free
+
+    @property
+    def free_main_bytes(self) -> int | None:
+        """Main memory for one process; None: unknown."""
+        free = available_bytes()
+        return None if free is None else free // self.processes
 
     def left_s(self, budget: str) -> float:
         """Seconds that are left of a time budget such as "20 min"."""

@@ -30,7 +30,7 @@ from ..networks import Architecture
 from ..planning.error_budget import error_model_share, reserved_s
 from ..planning.few_voxels import few_voxels
 from ..planning.memory import BatchSizes
-from ..planning.plan import Plan, PlanInput, checked_datalist, plan_training
+from ..planning.plan import Plan, PlanInput, checked_datalist, plan_training, require_possible_sizes
 from ..planning.steps import StepSeconds
 from ..planning.taken_over import plan_taken_over
 from ..planning.timed import time_of_steps
@@ -148,6 +148,8 @@ class _Training:
         """The cases that can be used, once all have been looked at."""
         checked = checked_cases(self._job, checked_datalist(self._job, initial), self._config, self._reporter, initial)
         self._survey = checked.survey
+        if initial is None:
+            require_possible_sizes(self._config, checked.datalist, checked.survey, self._workplace)
         return checked.datalist
 
     def _measured(self, architecture: Architecture, sizes: BatchSizes) -> StepSeconds:

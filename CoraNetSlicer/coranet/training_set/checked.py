@@ -11,6 +11,7 @@ from ..contract import Case, Datalist, Job, Role
 from ..contract.config import TrainConfig
 from ..contract.errors import DataError
 from ..contract.events import Noted, Warned
+from ..contract.image_files import names_in_words
 from ..contract.segment_names import meaning_of
 from ..data.datalist import with_validation_cases
 from ..data.series import divide_series
@@ -150,6 +151,7 @@ def _findings(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[N
         *_other_axes(survey),
         *_without_structure(datalist, survey),
         *_without_background(survey),
+        *_looking_like_labels(survey),
         *same_scans(survey, datalist.cases, datalist.channel_names),
         *same_labels(survey),
         *unlike_others(survey.of(datalist.cases), datalist.labels),
@@ -223,6 +225,15 @@ def _without_background(survey: Survey) -> Iterator[Warned]:
             f"{', '.join(labels[:_MOST_REASONS])} {verb} no voxel of the scan free: there is no background to learn"
         )
         yield Warned("no_background", f"{message}; check that the structures of this scan are meant.")
+
+
+def _looking_like_labels(survey: Survey) -> Iterator[Warned]:
+    """A label map that was named in place of the scan teaches nothing about scans."""
+    images = [measured.case.image for measured in survey.cases.values() if measured.looks_like_labels]
+    if images:
+        verb = "look like label maps, not like scans" if len(images) > 1 else "looks like a label map, not like a scan"
+        message = f"{names_in_words(images)} {verb}: few values, all whole numbers, mostly 0"
+        yield Warned("label_map_as_image", f"{message}; check that the right files are named as images.")
 
 
 def _not_validated(datalist: Datalist) -> Iterator[Noted]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ..data.cache import read_labeled_pair
 from ..data.identity import identity_of, identity_of_channels
 from ..data.normalization import IntensityNormalization
 from ..data.preprocessing import Preprocessing
-from ..data.scans import images_on_other_grids, on_one_grid, read_channels, scan_grid
+from ..data.scans import images_on_other_grids, looks_like_label_map, on_one_grid, read_channels, scan_grid
 from ..reporting import Pace, Reporter
 from ..volume import Grid, Volume
 from .structures import Structures
@@ -46,6 +46,7 @@ class MeasuredCase:
         label_hash: the same of its label map; "" for an unlabeled case.
         size: voxels along the axes of its scan, the fewest first.
         traits: by which it is compared with the others; None for a test case.
+        looks_like_labels: whether its one image has few values, all whole numbers, mostly 0.
     """
 
     case: Case
@@ -59,6 +60,7 @@ class MeasuredCase:
     size: tuple[int, ...] = ()
     traits: Traits | None = None
     more_hashes: tuple[str, ...] = ()
+    looks_like_labels: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -125,7 +127,22 @@ def survey_cases(datalist: Datalist, reporter: Reporter, is_timed: bool = False)
                 seconds = time.monotonic() - start + _preparing_s(image)
         pace.step(CHECKING, number)
     _add_test_cases(datalist, measured, unusable, reporter)
+    for name, reason in list(_labels_as_images(measured.values())):
+        del measured[name]
+        unusable[name] = reason
     return Survey(measured, unusable, seconds)
+
+
+def _labels_as_images(cases: Collection[MeasuredCase]) -> Iterator[tuple[str, str]]:
+    """Names of the cases whose image is the label map of another case, and why they cannot be used."""
+    labels = {case.label_hash: case.case.label for case in cases if case.present}
+    for case in cases:
+        if not case.case.more_images and case.scan_hash in labels:
+            yield (
+                case.case.id,
+                f"'{case.case.image}' has the voxels of the label map '{labels[case.scan_hash]}', so it is no scan; "
+                "name the image, or take the case out of the datalist.",
+            )
 
 
 def _add_test_cases(
@@ -199,6 +216,7 @@ def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
         has_background=bool((labels.voxels == 0).any()),
         label_hash=identity_of(labels).voxels,
         traits=traits,
+        looks_like_labels=not case.more_images and looks_like_label_map(image.voxels),
     )
     return labeled, image
 

@@ -127,8 +127,8 @@ def _absent_in_truth(cases: Mapping[str, Row]) -> list[str]:
     for case, row in cases.items():
         for name, is_there in (row.get("in_truth") or {}).items():
             if not is_there:
-                found = row["dice"][name] is not None
-                absent.setdefault(name, ([], []))[found].append(case)
+                was_found = row["dice"][name] is not None
+                absent.setdefault(name, ([], []))[was_found].append(case)
     sentences = []
     for name, (not_found, found) in list(absent.items())[:_MOST_ABSENT]:
         zero = f"its Dice is 0 in {names_in_words(found)}, where it was found" if found else ""

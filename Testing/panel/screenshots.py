@@ -146,7 +146,7 @@ def train_steps(stage: Stage) -> str:
 @picture
 def train_plan(stage: Stage) -> str:
     train_possible(stage)
-    stage.panel.training.estimate._say("\n".join(PLAN))
+    stage.panel.training.estimate._show("\n".join(PLAN))
     return "train"
 
 

@@ -9,12 +9,11 @@ from typing import Any, Optional
 from coranet.contract import JobKind
 
 from .core.activities import Activities, Activity
-from .core.calls_section import CallsSection
 from .core.console_calls import CallLog
 from .core.pages import Pages
 from .core.parameters import Parameters
 from .core.protocols import Host
-from .core.strip_section import StripSection
+from .core.strip_section import CallsSection, StripSection
 from .core.translation import _
 from .data.case_ranking import CaseRanking
 from .data.presenter import CasesPresenter

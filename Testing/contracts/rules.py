@@ -22,7 +22,7 @@ _SERIES_FILES = (
 SERIES = tuple(f"coranet.volume.{name}" for name in _SERIES_FILES)
 # Files that may import qt, by the last part of their names; `panel.py` puts the sections together.
 WIDGET_FILES = (
-    "application", "section", "panel", "calls_section", "closing", "pages", "strip_section",
+    "application", "section", "panel", "closing", "pages", "strip_section",
     "cases_table", "text_table", "overlays_section", "teach_back_section",
 )  # fmt: skip
 DOORWAY = "CoraNetSlicer"

@@ -1,4 +1,4 @@
-"""The strip at the bottom of the panel, always in sight: what runs, and the last message."""
+"""The strip at the bottom of the panel, always in sight: what runs, the last message, and the console calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from coranet.contract.events import duration
 
 from .activities import Activities, Activity
 from .console_calls import CallLog, call
-from .section import Section, problem_text
+from .protocols import Desktop
+from .section import Section, problem_text, show_end
 from .translation import _
 
 _PARTS_OF_BAR = 1000
@@ -56,6 +57,26 @@ class StripSection(Section):
         # At the end, what is left (loading, writing) is not known to the second.
         ui.runningTimeLabel.setText(_("{time} left").format(time=duration(seconds)) if seconds and seconds >= 1 else "")
         self.permit(ui.stopRunningButton, running.reason_not_stoppable)
+
+
+class CallsSection(Section):
+    """A few lines to paste, at the end of the panel, while its button is pressed."""
+
+    def __init__(self, ui: Any, calls: CallLog, application: Desktop) -> None:
+        super().__init__(ui)
+        self._log = calls
+        self.on_click(ui.copyCallsButton, lambda: application.copy_text(calls.text))
+        self.connect(ui.callsStep.toggled, lambda _is_open: self._show())
+        self.connect(calls.changed, self._show)
+        self._show()
+
+    def _show(self) -> None:
+        is_open = self._ui.callsStep.isChecked()
+        self._ui.callsSection.setVisible(is_open)
+        self.permit(self._ui.copyCallsButton, "" if self._log.last else _("No button has been pressed yet."))
+        # Hundreds of lines: painted when they are visible.
+        if is_open:
+            show_end(self._ui.callsText, self._log.text)
 
 
 class ElidedLabel:

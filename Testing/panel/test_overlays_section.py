@@ -280,7 +280,7 @@ class TestPromises:
     def test_take_the_place_of_numbers(self, load, ui, presenter, tmp_path, process_events):
         load(tmp_path / "a" / "segment 1", doubt="error_model", tolerance_mm=1.0, promises=self.PROMISES)
         assert ui.promiseCombo.isVisible() and not ui.cautionSlider.isVisible()
-        assert ui.promiseCombo.currentText == "80 % of the errors: 2.0 % of the volume near"
+        assert ui.promiseCombo.currentText == "80 % of the errors: 2.0 % nearby"
         before = ui.cautionMeaningLabel.text
         ui.promiseCombo.setCurrentIndex(1)
         process_events(until=lambda: ui.cautionMeaningLabel.text != before)

@@ -166,7 +166,7 @@ class TestInTheScene:
 class TestWords:
     def test_a_caution_says_what_it_holds(self):
         promise = CasePromise(0.8, 0.3, 0.847, 9, 1.2, 0.0214, {"Pancreas": (58.24, 67.41)}, 0.74)
-        assert promise_title(promise) == "80 % of the errors: 2.1 % of the volume near"
+        assert promise_title(promise) == "80 % of the errors: 2.1 % nearby"
         assert promise_text(promise, 1.0, ["Pancreas", "Tumor"]) == (
             "About 80 % of what is wrong by more than 1 mm is expected inside; at least 74 % is promised "
             "(from 9 cases). Pancreas: 58.2 to 67.4 mL."
@@ -214,7 +214,7 @@ class TestDial:
 
     def test_offers_what_cautions_hold_in_place_of_numbers(self, dial):
         assert dial.offers == [
-            "80 % of the errors: 2.1 % of the volume near", "90 % of the errors: 3.4 % of the volume near",
+            "80 % of the errors: 2.1 % nearby", "90 % of the errors: 3.4 % of the volume near",
         ]  # fmt: skip
         assert dial.offer == 0 and dial.text.startswith("About 80 % of what is wrong by more than 1 mm")
 

@@ -320,8 +320,8 @@ def case_doubt(segmentation_node: Any) -> CaseDoubt:
 
 
 def promise_title(promise: CasePromise) -> str:
-    """What a caution holds, such as "80 % of the errors: 2.1 % of the volume near"."""
-    return _("{share:.0f} % of the errors: {flagged:.1f} % of the volume near").format(
+    """What a caution holds, such as "80 % of the errors: 2.1 % nearby"."""
+    return _("{share:.0f} % of the errors: {flagged:.1f} % nearby").format(
         share=100 * promise.share, flagged=100 * promise.flagged_share
     )
 

@@ -139,15 +139,20 @@ def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
 
 def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[object, None, bool]:
     """Whether a volume node holds a scan, in steps of a plane each; returns it at the end."""
-    image = volume_node.GetImageData()
-    scalars = image.GetPointData().GetScalars() if image is not None else None
-    # Colours, vectors and tensors of the same size are volumes, too.
-    if scalars is None or scalars.GetNumberOfComponents() != 1:
+    image = _grey_values(volume_node)
+    if image is None:
         return False
     # An axis may be stored in another place.
     if sorted(image.GetDimensions()) != sorted(identity.size_ijk):
         return False
     return (yield from volume_hash_steps(volume_node)) == identity.voxels
+
+
+def _grey_values(volume_node: Any) -> Optional[Any]:
+    """The vtkImageData of a volume; None where it has no voxels, or is of colours, vectors or tensors."""
+    image = volume_node.GetImageData()
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    return image if scalars is not None and scalars.GetNumberOfComponents() == 1 else None
 
 
 def volume_hash_steps(volume_node: Any) -> Generator[object, None, str]:
@@ -156,9 +161,8 @@ def volume_hash_steps(volume_node: Any) -> Generator[object, None, str]:
     Raises:
         DataError: it has no voxels, or several values in each.
     """
-    image = volume_node.GetImageData()
-    scalars = image.GetPointData().GetScalars() if image is not None else None
-    if scalars is None or scalars.GetNumberOfComponents() != 1:
+    image = _grey_values(volume_node)
+    if image is None:
         raise DataError(f"'{volume_node.GetName()}' is not a grey-value volume; load the scan that was segmented.")
     direction = elements(ijk_to_ras(volume_node))[:3, :3].ravel().tolist()
     return (yield from hash_steps(voxels_of(image), direction, _ASCENDS))

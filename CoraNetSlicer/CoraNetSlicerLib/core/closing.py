@@ -9,7 +9,7 @@ import qt
 
 from coranet.contract.errors import CoraNetError
 
-from .protocols import Dialogs
+from .protocols import Host
 from .section import EventWatch
 from .translation import _
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Closing:
     """Asks before the main window closes, until it is removed; where there is no window, it never asks."""
 
-    def __init__(self, window: Any, running_jobs: Callable[[], Sequence[JobHandle]], application: Dialogs) -> None:
+    def __init__(self, window: Any, running_jobs: Callable[[], Sequence[JobHandle]], application: Host) -> None:
         self._running_jobs = running_jobs
         self._application = application
         self._watch = EventWatch(window, self._on_event) if window is not None else None

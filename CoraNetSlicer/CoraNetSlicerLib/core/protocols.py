@@ -1,6 +1,6 @@
-"""The presenters' interface to the running application, as types: each takes the smallest that it needs.
+"""The interface to the running application, as types: the whole of it, and the two parts that much needs alone.
 
-`core.application.Application` is all of them in Slicer; tests have one of their own.
+`core.application.Application` is all of it in Slicer; tests have one of their own.
 """
 
 from __future__ import annotations
@@ -16,25 +16,6 @@ class Scheduler(Protocol):
 
     def later(self, action: Callable[[], None], milliseconds: int = 0) -> None:
         """Do something after what is waiting now, and not before some time has passed."""
-
-
-class Dialogs(Protocol):
-    """Asks a person."""
-
-    def confirm(self, question: str) -> bool:
-        """Whether the answer to a question is yes."""
-
-    def choose(self, question: str, answers: Mapping[str, str]) -> str:
-        """The key of the answer (key -> text of its button) that a person chose.
-
-        The first one is proposed; closing the window is the last one.
-        """
-
-    def choose_folder(self, title: str, start: str = "") -> str:
-        """A folder; "" if none was chosen."""
-
-    def choose_file(self, title: str, file_types: str, start: str = "") -> str:
-        """A file of types such as "Datalist (*.json)"; "" if none was chosen."""
 
 
 class Views(Protocol):
@@ -74,11 +55,26 @@ class Views(Protocol):
         """The vtkRenderWindowInteractor of each slice view of the layout, with its vtkMRMLSliceNode."""
 
 
-class Settings(Protocol):
-    """Remembers texts on this machine, whatever scene is open."""
+class Host(Scheduler, Views, Protocol):
+    """The whole application: it asks a person, remembers texts on this machine, and has a Python and extensions."""
+
+    def confirm(self, question: str) -> bool:
+        """Whether the answer to a question is yes."""
+
+    def choose(self, question: str, answers: Mapping[str, str]) -> str:
+        """The key of the answer (key -> text of its button) that a person chose.
+
+        The first one is proposed; closing the window is the last one.
+        """
+
+    def choose_folder(self, title: str, start: str = "") -> str:
+        """A folder; "" if none was chosen."""
+
+    def choose_file(self, title: str, file_types: str, start: str = "") -> str:
+        """A file of types such as "Datalist (*.json)"; "" if none was chosen."""
 
     def setting(self, name: str, default: str = "") -> str:
-        """A text."""
+        """A text that this machine remembers, whatever scene is open."""
 
     def set_setting(self, name: str, value: str) -> None:
         """Remember a text."""
@@ -86,19 +82,11 @@ class Settings(Protocol):
     def user_name(self) -> str:
         """Who decides: the name in the application's settings, else that of the account; "" if unknown."""
 
-
-class Desktop(Protocol):
-    """Hands something to other programs."""
-
     def open_path(self, path: Path) -> None:
         """Show a folder or a text file in the program that the system has for it."""
 
     def copy_text(self, text: str) -> None:
         """Put a text onto the clipboard."""
-
-
-class Packages(Protocol):
-    """The application's own Python and its extensions."""
 
     def python_slicer(self) -> Optional[str]:
         """Path of PythonSlicer; None if it is not there."""
@@ -120,7 +108,3 @@ class Packages(Protocol):
 
     def restart(self) -> None:
         """Start the application anew; the application itself asks about unsaved work."""
-
-
-class Host(Scheduler, Dialogs, Views, Settings, Desktop, Packages, Protocol):
-    """The whole application, for who puts presenters together."""

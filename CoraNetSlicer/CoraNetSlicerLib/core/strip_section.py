@@ -10,7 +10,7 @@ from coranet.contract.events import duration
 
 from .activities import Activities, Activity
 from .console_calls import CallLog, call
-from .protocols import Desktop
+from .protocols import Host
 from .section import Section, problem_text, show_end
 from .translation import _
 
@@ -62,7 +62,7 @@ class StripSection(Section):
 class CallsSection(Section):
     """A few lines to paste, at the end of the panel, while its button is pressed."""
 
-    def __init__(self, ui: Any, calls: CallLog, application: Desktop) -> None:
+    def __init__(self, ui: Any, calls: CallLog, application: Host) -> None:
         super().__init__(ui)
         self._log = calls
         self.on_click(ui.copyCallsButton, lambda: application.copy_text(calls.text))

@@ -13,7 +13,7 @@ from typing import Any, Optional
 from coranet.contract.errors import JobError, storage_error
 from coranet.contract.process import ENGINE
 
-from ..core.protocols import Packages
+from ..core.protocols import Host
 from ..core.translation import _
 from .environment import Environment, InterpreterKind
 from .interpreter import BackgroundProcess, Interpreter
@@ -81,7 +81,7 @@ class PackageInstallation:
     def __init__(
         self,
         environment: Environment,
-        application: Packages,
+        application: Host,
         start: Callable[[Interpreter, Sequence[str], Path], Any] = BackgroundProcess,
     ) -> None:
         self._environment = environment

@@ -14,7 +14,7 @@ from coranet.contract.errors import CoraNetError, ModelError
 
 from ..core.notification import Signal
 from ..core.parameters import Parameters
-from ..core.protocols import Settings
+from ..core.protocols import Host
 from ..core.translation import _
 from ..logic import CoraNetLogic
 
@@ -51,7 +51,7 @@ class ModelChoice:
         error: why the model that the scene remembers cannot be used; "" if it can.
     """
 
-    def __init__(self, logic: CoraNetLogic, parameters: Parameters, settings: Settings) -> None:
+    def __init__(self, logic: CoraNetLogic, parameters: Parameters, settings: Host) -> None:
         """Look for models, and choose the one that the scene remembers, else the latest."""
         self.changed = Signal()
         self.entries: tuple[ModelEntry, ...] = ()

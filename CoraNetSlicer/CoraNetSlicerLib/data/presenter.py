@@ -61,7 +61,8 @@ class CasesPresenter:
         self._facts = NodeFacts()
         self._files = KnownFiles()
         self._rows: list[CaseRow] = []
-        self._channels: tuple[str, ...] = ()
+        # Names of the images of each case; () where each has one.
+        self.channels: tuple[str, ...] = ()
         # Of the files and folders that were added in this session.
         self._left_out: list[str] = []
         # Keys of rows whose segmentation a person took away in this session.
@@ -78,8 +79,8 @@ class CasesPresenter:
         self._facts.forget()
         self._files.forget()
         self._left_out = []
-        self._channels = self._storage.channels()
-        self._rows = fitted(self._storage.rows(), self._channels)
+        self.channels = self._storage.channels()
+        self._rows = fitted(self._storage.rows(), self.channels)
         self._refresh()
 
     @property
@@ -111,7 +112,7 @@ class CasesPresenter:
     def report(self) -> CaseReport:
         """What the table comes to: rows with findings, segments, and the whole in a few words."""
         if self._report is None:
-            checks = CaseChecks(self._facts, self._files, self._channels)
+            checks = CaseChecks(self._facts, self._files, self.channels)
             left_out = self._left_out if self._rows else ()
             self._report = CaseReport.of(self._rows, self._storage.not_learned(), checks, left_out)
         return self._report
@@ -120,11 +121,6 @@ class CasesPresenter:
     def rows(self) -> tuple[CaseRow, ...]:
         """The table, with what was found about each row."""
         return self.report.rows
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Names of the images of each case; () where each has one."""
-        return self._channels
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -172,7 +168,7 @@ class CasesPresenter:
             unlabeled=[self._images(row) for row in self._rows if row.role is CaseRole.UNLABELED],
             validation=pairs[CaseRole.VALIDATION],
             segment_names=[segment.name for segment in self.segments if segment.learned],
-            channels=self._channels,
+            channels=self.channels,
         )
 
     def add_scene_volumes(self) -> int:
@@ -220,7 +216,7 @@ class CasesPresenter:
         cases = [case for case in datalist.cases if case.role in ROLE_OF_FILE and path_key(case.image) not in known]
         if not cases:
             raise DataError(_("'{path}' has no case that is not yet in the table; choose another.").format(path=path))
-        self._channels = joined(self._channels, datalist, not self._rows)
+        self.channels = joined(self.channels, datalist, not self._rows)
         self._left_out += [sentence for sentence in datalist.left_out if sentence not in self._left_out]
         for case in cases:
             self._rows.append(row_of_file(self._new_key(), case, names))
@@ -256,12 +252,12 @@ class CasesPresenter:
 
     def add_channel(self) -> None:
         """Give each case one image more, to be chosen."""
-        self._channels = with_another(self._channels)
+        self.channels = with_another(self.channels)
         self._keep()
 
     def remove_channel(self) -> None:
         """Take the last channel away; the volumes stay in the scene."""
-        self._channels = without_last(self._channels)
+        self.channels = without_last(self.channels)
         self._keep()
 
     def name_channels(self, text: str) -> None:
@@ -270,7 +266,7 @@ class CasesPresenter:
         Raises:
             DataError: there are not as many, or one is there twice.
         """
-        self._channels = names_in(text, len(self._channels))
+        self.channels = names_in(text, len(self.channels))
         self._keep()
 
     def set_image(self, key: str, channel: int, node: Optional[Any]) -> None:
@@ -299,7 +295,7 @@ class CasesPresenter:
         self._keep()
 
     def _images(self, row: CaseRow) -> Any:
-        return row.images if self._channels else row.volume
+        return row.images if self.channels else row.volume
 
     def _row(self, key: str) -> CaseRow:
         return next(row for row in self._rows if row.key == key)
@@ -354,8 +350,8 @@ class CasesPresenter:
         return [node for node in nodes if node not in known]
 
     def _keep(self) -> None:
-        self._rows = fitted(self._rows, self._channels)
-        self._storage.save_channels(self._channels)
+        self._rows = fitted(self._rows, self.channels)
+        self._storage.save_channels(self.channels)
         self._storage.save(self._rows)
         self._refresh()
 

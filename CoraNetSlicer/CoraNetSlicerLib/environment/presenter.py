@@ -27,6 +27,7 @@ class EnvironmentPresenter:
     """State and actions of the page; `changed` is sent after each change of what is shown.
 
     The choice of this machine (`environment`) is changed through the presenter. Nothing is started before `check`.
+    `health` is what the doctor found; while it is at work, what it found in this Python the last time.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class EnvironmentPresenter:
         self._packages = PackageInstallation(environment, application, installation)
         self._start_probe = probe
         self._probe: Any = None
-        self._health: Optional[Health] = None
+        self.health: Optional[Health] = None
         self._interpreter: Optional[Interpreter] = None
         self._problem = ""
         self._is_polling = self._is_closed = False
@@ -58,11 +59,6 @@ class EnvironmentPresenter:
         return self._packages.is_running
 
     @property
-    def health(self) -> Optional[Health]:
-        """What the doctor found; while it is at work, what it found in this Python the last time; None: nothing yet."""
-        return self._health
-
-    @property
     def summary(self) -> str:
         """All of it in a line."""
         if self.is_installing:
@@ -71,9 +67,9 @@ class EnvironmentPresenter:
             return self._problem
         if self.environment.is_missing:
             return _("Not installed.") if self._packages.problem else _("Not installed yet.")
-        if self._health is None:
+        if self.health is None:
             return _("Checking the environment...") if self.is_checking else _("Not checked yet.")
-        text = summary_of(self._health) if self._health.is_well else _("Not ready:")
+        text = summary_of(self.health) if self.health.is_well else _("Not ready:")
         return _("{summary} Checking it again...").format(summary=text) if self.is_checking else text
 
     @property
@@ -85,8 +81,8 @@ class EnvironmentPresenter:
             rows.append(FindingRow("install.failed", "error", self._packages.problem, fixes))
         if self.environment.is_missing and not self.is_installing:
             rows.append(row_of_no_environment(self.environment.folder, needed_gib()))
-        elif self._health:
-            rows += rows_of(self._health, self.kind, self._application.has_module(_PYTORCH_MODULE))
+        elif self.health:
+            rows += rows_of(self.health, self.kind, self._application.has_module(_PYTORCH_MODULE))
         return rows
 
     @property
@@ -103,7 +99,7 @@ class EnvironmentPresenter:
     @property
     def has_error(self) -> bool:
         """Whether something is wrong that a person has to decide on."""
-        known_bad = self._health is not None and not self._health.is_well and not self.is_checking
+        known_bad = self.health is not None and not self.health.is_well and not self.is_checking
         is_missing = self.environment.is_missing and not self.is_installing
         return bool(self._problem or self._packages.problem or known_bad or is_missing)
 
@@ -114,11 +110,11 @@ class EnvironmentPresenter:
             return _("Packages are being installed; wait until it is done.")
         if self._problem:
             return self._problem
-        if self._health is not None and self._health.is_well:
+        if self.health is not None and self.health.is_well:
             return ""
         if self.is_checking:
             return _("The environment is being checked; this takes a few seconds.")
-        return _("{what} See Environment.").format(what=summary_of(self._health) if self._health else self.summary)
+        return _("{what} See Environment.").format(what=summary_of(self.health) if self.health else self.summary)
 
     @property
     def reason_not_changeable(self) -> str:
@@ -176,7 +172,7 @@ class EnvironmentPresenter:
         if self.is_installing or self._is_closed:
             return
         self._forget_probe()
-        self._problem, self._interpreter, self._health = "", None, None
+        self._problem, self._interpreter, self.health = "", None, None
         if not self.environment.is_missing:
             self._start_checking()
         self._poll_later()
@@ -193,13 +189,7 @@ class EnvironmentPresenter:
         else:
             self._interpreter = interpreter
             # What worked before: work can begin at once.
-            self._health = self.environment.remembered(interpreter)
-
-    def _accept(self, health: Health) -> None:
-        self._probe, self._health = None, health
-        if self._interpreter is not None:
-            self.environment.remember(self._interpreter, health)
-        self.changed.send()
+            self.health = self.environment.remembered(interpreter)
 
     def fix(self, code: str) -> None:
         """Do the action of a finding's button, see `Fix.code`; raises CoraNetError where it cannot be started."""
@@ -213,7 +203,7 @@ class EnvironmentPresenter:
         elif action == "extension":
             self._install_extension()
         else:
-            self._packages.begin([name for name in names.split(",") if name], self._health, anew=action == "anew")
+            self._packages.begin([name for name in names.split(",") if name], self.health, anew=action == "anew")
             if self.is_installing:
                 self._forget_probe()
                 self._poll_later()
@@ -272,7 +262,10 @@ class EnvironmentPresenter:
     def _look_at_processes(self) -> None:
         health = self._probe.poll() if self._probe is not None else None
         if health is not None:
-            self._accept(health)
+            self._probe, self.health = None, health
+            if self._interpreter is not None:
+                self.environment.remember(self._interpreter, health)
+            self.changed.send()
         elif self._packages.poll():
             if self.is_installing:
                 self.changed.send()

@@ -53,6 +53,7 @@ class JobHandle:
 
     Attributes:
         job: the job directory with the names of its files.
+        trouble: why the job cannot be watched at present, in a sentence; "" if it can. It is tried on and on.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class JobHandle:
         self._on_finished: list[Callable[[JobHandle], None]] = []
         self._ended: Optional[JobStatus] = None
         self._time_budget: Optional[str] = None
-        self._trouble = self._reported_trouble = ""
+        self.trouble = self._reported_trouble = ""
         self._failures = self._missed = 0
         self._last_status = JobStatus.CREATED
         # The time of the last news, by the clock that never jumps and by the one that events are stamped with.
@@ -118,11 +119,6 @@ class JobHandle:
         except (CoraNetError, OSError) as error:
             self._note_trouble(error)
         return self._last_status
-
-    @property
-    def trouble(self) -> str:
-        """Why the job cannot be watched at present, in a sentence; "" if it can. It is tried on and on."""
-        return self._trouble
 
     @property
     def isStopping(self) -> bool:
@@ -225,9 +221,9 @@ class JobHandle:
             self._note_trouble(error)
             self._report([])
             if self._failures > _TOLERATED:
-                raise JobError(self._trouble) from error
+                raise JobError(self.trouble) from error
             return self._last_status
-        self._trouble, self._failures = "", 0
+        self.trouble, self._failures = "", 0
         self._report(new)
         if status.is_over:
             self._end(status)
@@ -248,17 +244,17 @@ class JobHandle:
         return self._last_status, self._read()  # after the status: a process that is over writes no more events
 
     def _report(self, new: list[Event]) -> None:
-        if not new and self._reported_trouble == self._trouble:
+        if not new and self._reported_trouble == self.trouble:
             return
-        self._reported_trouble = self._trouble
+        self._reported_trouble = self.trouble
         for callback in list(self._on_events):
             _call(callback, new)
 
     def _note_trouble(self, error: Exception) -> None:
         text = str(error) if isinstance(error, CoraNetError) else f"a file of '{self.folder}' cannot be read ({error})."
-        if text != self._trouble:
+        if text != self.trouble:
             _LOG.warning("the job in '%s' cannot be watched at the moment: %s", self.folder, text)
-        self._trouble = text
+        self.trouble = text
         self._failures += 1
 
     def wait(self, timeout: Optional[float] = None) -> JobStatus:

@@ -38,7 +38,8 @@ class JobRow:
 class JobsPresenter:
     """Lists the jobs of a folder and looks again while one of them runs and the page is open.
 
-    It begins with the folder that was used last; the logic's `jobsFolder` follows it.
+    It begins with the folder that was used last; the logic's `jobsFolder` follows it. `chosen` is the folder of the
+    chosen job; None: none is.
     """
 
     def __init__(self, logic: CoraNetLogic, application: Host, clock: Callable[[], float] = time.time) -> None:
@@ -51,7 +52,7 @@ class JobsPresenter:
         self._application = application
         self._clock = clock
         self._summaries: dict[Path, JobSummary] = {}
-        self._chosen: Optional[Path] = None
+        self.chosen: Optional[Path] = None
         self._is_watched = False
         self._is_waiting = False
         remembered = application.setting(FOLDER_SETTING)
@@ -78,7 +79,7 @@ class JobsPresenter:
             return
         self._logic.jobsFolder = folder
         self._application.set_setting(FOLDER_SETTING, str(folder))
-        self._chosen = None
+        self.chosen = None
         self.refresh()
         self.folder_changed.send()
 
@@ -86,8 +87,8 @@ class JobsPresenter:
         """Look at the folder again."""
         summaries = self._logic.jobSummaries()
         self._summaries = {summary.folder: summary for summary in summaries}
-        if self._chosen not in self._summaries:
-            self._chosen = None
+        if self.chosen not in self._summaries:
+            self.chosen = None
         self.rows = tuple(row_of(summary, self._clock()) for summary in summaries)
         self.changed.send()
         self._look_again_later()
@@ -103,16 +104,11 @@ class JobsPresenter:
         """Do not look again."""
         self._is_watched = False
 
-    @property
-    def chosen(self) -> Optional[Path]:
-        """The folder of the chosen job."""
-        return self._chosen
-
     def choose(self, folder: Optional[Path]) -> None:
         """Choose a job of the list, or none."""
         chosen = folder if folder in self._summaries else None
-        if chosen != self._chosen:
-            self._chosen, self.note = chosen, ""
+        if chosen != self.chosen:
+            self.chosen, self.note = chosen, ""
             self.changed.send()
 
     @property
@@ -211,13 +207,13 @@ class JobsPresenter:
             self.changed.send()
 
     def _chosen_folder(self) -> Path:
-        if self._chosen is None:
+        if self.chosen is None:
             raise CoraNetError(self.reason_nothing_chosen)
-        return self._chosen
+        return self.chosen
 
     @property
     def _summary(self) -> Optional[JobSummary]:
-        return self._summaries.get(self._chosen) if self._chosen is not None else None
+        return self._summaries.get(self.chosen) if self.chosen is not None else None
 
     @property
     def _status(self) -> Optional[JobStatus]:

@@ -71,7 +71,7 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Load the form and bind it to the logic."""
         ScriptedLoadableModuleWidget.setup(self)
         from CoraNetSlicerLib.core.application import Application
-        from CoraNetSlicerLib.core.closing import Closing
+        from CoraNetSlicerLib.jobs.closing import Closing
         from CoraNetSlicerLib.panel import Panel
 
         self._form = slicer.util.loadUI(str(resource_path("UI/CoraNetSlicer.ui")))

@@ -9,7 +9,7 @@ from patience import wait_until
 
 from coranet.contract import JobStatus
 from coranet.contract.errors import StorageError
-from CoraNetSlicerLib.core.closing import Closing
+from CoraNetSlicerLib.jobs.closing import Closing
 from CoraNetSlicerLib.logic import CoraNetLogic
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 
 from coranet.contract.errors import CoraNetError
 
-from .protocols import Host
-from .section import EventWatch
-from .translation import _
-
-if TYPE_CHECKING:
-    from ..jobs.handle import JobHandle
+from ..core.protocols import Host
+from ..core.section import EventWatch
+from ..core.translation import _
+from .handle import JobHandle
 
 
 class Closing:

@@ -214,7 +214,7 @@ class TestDial:
 
     def test_offers_what_cautions_hold_in_place_of_numbers(self, dial):
         assert dial.offers == [
-            "80 % of the errors: 2.1 % nearby", "90 % of the errors: 3.4 % of the volume near",
+            "80 % of the errors: 2.1 % nearby", "90 % of the errors: 3.4 % nearby",
         ]  # fmt: skip
         assert dial.offer == 0 and dial.text.startswith("About 80 % of what is wrong by more than 1 mm")
 

@@ -230,7 +230,7 @@ def test_an_evaluation_leaves_figures_and_a_table(a_trained_job, a_phantom_set, 
     assert call("evaluate", a_phantom_set, "--model", a_trained_job.folder, "--output", folder, *ONE_THREAD) == 0
     job = Job.open(folder)
     metrics = json.loads(job.metrics_path.read_text(encoding="utf-8"))
-    assert set(metrics) == {"schema_version", "cases", "mean", "seen_in_training"}
+    assert set(metrics) == {"schema_version", "cases", "mean", "seen_in_training", "warnings"}
     assert list(metrics["cases"]) == ["case006"]
     assert set(metrics["mean"]["dice"]) == {"organ", "lesion"}
     with open(job.metrics_table_path, encoding="utf-8", newline="") as file:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,18 @@ from coranet.doctor import Finding, Health, examine, report
 
 Usage = namedtuple("Usage", "total used free")
 Installed = namedtuple("Installed", "version files", defaults=[()])
+
+
+@cache
+def installed(name: str) -> Installed:
+    """What is known of a package; the list of PyTorch's files is long, and read once."""
+    distribution = importlib.metadata.Distribution.from_name(name)
+    return Installed(distribution.version, distribution.files)
+
+
+@pytest.fixture(autouse=True)
+def lists_read_once(monkeypatch) -> None:
+    monkeypatch.setattr(package_check.importlib.metadata, "distribution", installed)
 
 
 @pytest.fixture

@@ -21,10 +21,12 @@ from typing import Any
 
 import pytest
 
-# The number of a file in the pipe of all files: so few bytes are read at once, or not at all.
+# The number of a group in the pipe of all groups: so few bytes are read at once, or not at all.
 _NUMBER = struct.Struct("=I")
 # Where PyTorch is needed, its optimizers and the metrics import these when they are first used: once, not in each fork.
 _IMPORTED_LATE = ("torch._dynamo", "monai.metrics")
+# What takes long to make is made in one fork: the syntax trees of all source files, and a trained model.
+_FOLDER_TOGETHER, _FIXTURE_TOGETHER = "contracts", "a_trained_job"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,10 +53,24 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return True
 
 
+def _groups(items: list[pytest.Item]) -> list[list[pytest.Item]]:
+    """The tests that run in one fork, in the order in which the groups begin: those of a file, or of several."""
+    groups: dict[object, list[pytest.Item]] = {}
+    for path, grouped in groupby(items, key=lambda item: item.path):
+        of_file = list(grouped)
+        key: object = path
+        if path.parent.name == _FOLDER_TOGETHER:
+            key = _FOLDER_TOGETHER
+        elif any(_FIXTURE_TOGETHER in getattr(item, "fixturenames", ()) for item in of_file):
+            key = _FIXTURE_TOGETHER
+        groups.setdefault(key, []).extend(of_file)
+    return list(groups.values())
+
+
 class _Fork:
     """A process that runs test files, as the one that has collected them sees it."""
 
-    def __init__(self, session: pytest.Session, files: list[list[pytest.Item]], numbers: int) -> None:
+    def __init__(self, session: pytest.Session, groups: list[list[pytest.Item]], numbers: int) -> None:
         self._at = mmap.mmap(-1, _NUMBER.size)
         self.output, output = os.pipe()
         self.pid = os.fork()
@@ -62,7 +78,7 @@ class _Fork:
             os.close(self.output)
             code = 1
             try:
-                _run_files(session, files, numbers, (output, self._at))
+                _run_groups(session, groups, numbers, (output, self._at))
                 code = 0
             finally:
                 os._exit(code)
@@ -85,18 +101,18 @@ class _Run:
 
     def __init__(self, session: pytest.Session) -> None:
         self._session = session
-        self._files = [list(items) for _, items in groupby(session.items, key=lambda item: item.path)]
+        self._groups = _groups(session.items)
         self._waiting = selectors.DefaultSelector()
         self._forks: list[_Fork] = []
 
     def run(self) -> None:
         """Fork, and pass on what comes."""
         numbers, filled = os.pipe()
-        os.write(filled, b"".join(map(_NUMBER.pack, range(len(self._files)))))
+        os.write(filled, b"".join(map(_NUMBER.pack, range(len(self._groups)))))
         os.close(filled)
         try:
             for _ in range((os.cpu_count() or 1) + 1):
-                self._forks.append(_Fork(self._session, self._files, numbers))
+                self._forks.append(_Fork(self._session, self._groups, numbers))
                 self._waiting.register(self._forks[-1].output, selectors.EVENT_READ, self._forks[-1])
             while self._waiting.get_map():
                 for key, _ in self._waiting.select():
@@ -127,14 +143,14 @@ class _Run:
 def _ended(item: pytest.Item, status: int) -> pytest.TestReport:
     """The report of a test that has ended its process."""
     code = os.waitstatus_to_exitcode(status)
-    text = f"the process ended with code {code}; the tests after this one in its file were not run"
+    text = f"the process ended with code {code}; the tests after this one in its group were not run"
     return pytest.TestReport(item.nodeid, item.location, {}, "failed", text, "call")
 
 
-def _run_files(
-    session: pytest.Session, files: list[list[pytest.Item]], numbers: int, results: tuple[int, mmap.mmap]
+def _run_groups(
+    session: pytest.Session, groups: list[list[pytest.Item]], numbers: int, results: tuple[int, mmap.mmap]
 ) -> None:
-    """In a fork: run one file after the other until none is left, and send the reports."""
+    """In a fork: run one group of tests after the other until none is left, and send the reports."""
     output, at = results
     config, plugins = session.config, session.config.pluginmanager
     plugins.unregister(name="terminalreporter")
@@ -145,7 +161,7 @@ def _run_files(
         capture.stop_global_capturing()
         capture.start_global_capturing()
     places = {item: number for number, item in enumerate(session.items)}
-    items = _items(files, numbers)
+    items = _items(groups, numbers)
     item = next(items, None)
     while item is not None:
         following = next(items, None)
@@ -154,9 +170,9 @@ def _run_files(
         item = following
 
 
-def _items(files: list[list[pytest.Item]], numbers: int) -> Iterator[pytest.Item]:
+def _items(groups: list[list[pytest.Item]], numbers: int) -> Iterator[pytest.Item]:
     while number := os.read(numbers, _NUMBER.size):
-        yield from files[_NUMBER.unpack(number)[0]]
+        yield from groups[_NUMBER.unpack(number)[0]]
 
 
 class _Sender:

@@ -32,7 +32,7 @@ from coranet.regions.finding import find_regions
 from coranet.volume import read_grid
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.context import SceneContext
-from CoraNetSlicerLib.review.decided_bounds import draw_decided_bounds
+from CoraNetSlicerLib.review.caution import draw_decided_bounds
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.review_opening import open_review

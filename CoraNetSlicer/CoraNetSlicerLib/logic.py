@@ -40,8 +40,6 @@ from .review.hiding import show_alone
 from .review.improvement import (
     PromotedCase,
     improving_config,
-    improving_job,
-    job_folders,
     known_keys,
     require_labels,
     require_training,
@@ -283,18 +281,20 @@ class CoraNetLogic(ReviewConsole):
         labels = ModelCard.read(config.training.initial_model).labels
         require_labels(labels, promoted)
         target = self._folderFor(folder, improved_name(self.jobsFolder, _name_of_model(config.training.initial_model)))
+        owners = [case.files.folder.parent.parent for case in promoted]
+        job_id = ""
         if labeled:
             values = {label.name: label.value for label in labels}
             nodes = TrainingNodes(labeled, segment_names=list(values), values=values)
             job = export_training_job(self.context, target, nodes, config)
             joined = with_promoted(job.read_relative_datalist(), promoted)
-            job.write_datalist(take_over_files(job.folder, joined, job_folders(promoted)))
-            known = known_keys(joined, promoted)
         else:
             training = require_training(model)
+            job_id, owners = training.identifier, [training.folder, *owners]
             joined = with_promoted(training.read_datalist(), promoted)
-            job = improving_job(target, config, joined, [training.folder, *job_folders(promoted)])
-            known = known_keys(joined, promoted, training.identifier)
+            job = Job.create(target, JobKind.TRAIN, config, joined)
+        job.write_datalist(take_over_files(job.folder, joined, owners))
+        known = known_keys(joined, promoted, job_id)
         # So that snapshots are laid over the volumes, and a further round knows its cases.
         mark_as_cases_of(self.context.scene, job, known)
         return self.watch(self.runner.start(job))

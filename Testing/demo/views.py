@@ -37,7 +37,7 @@ from CoraNetSlicerLib.core.results import (  # noqa: E402
     LoadedPrediction,
 )
 from CoraNetSlicerLib.review.overlays import make_surfaces, set_surface_colored  # noqa: E402
-from CoraNetSlicerLib.review.surface_coloring import SurfaceColoring  # noqa: E402
+from CoraNetSlicerLib.review.result_surface import SurfaceColoring  # noqa: E402
 
 PANEL_PIXELS = 760
 VIEW_3D_PIXELS = (1400, 1100)

@@ -9,7 +9,7 @@ from scene_bundles import saved_and_reloaded
 from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 
 from CoraNetSlicerLib.core.results import BOUNDS_ATTRIBUTE, results_in_scene, segment_id
-from CoraNetSlicerLib.review.decided_bounds import draw_decided_bounds
+from CoraNetSlicerLib.review.caution import draw_decided_bounds
 from CoraNetSlicerLib.review.overlay_rows import count_class_volume
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.review_opening import open_review

@@ -70,22 +70,22 @@ class TestBegin:
         assert editor.GetSourceVolumeNode() is a_result.volume
         assert editor.GetSelectedSegmentID() == TUMOR_ID and editor.GetMaskSegmentID() == MASK_SEGMENT
         assert editor.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
-        assert review.edited == number and not review.can_undo
+        assert review.editing.number == number and not review.can_undo
 
     def test_paint_is_active_until_the_end(self, review):
         editor = review.begin_edit(1)
         assert editor.GetActiveEffectName() == "Paint"
         review.end_edit(False)
-        assert not editor.GetActiveEffectName() and review.editor is None
+        assert not editor.GetActiveEffectName() and review.editing.editor is None
 
     def test_the_editor_of_the_panel_is_another_one(self, context, review):
         editor = review.begin_edit(1, PANEL_EDITOR)
         assert editor is context.scene.GetSingletonNode(PANEL_EDITOR, "vtkMRMLSegmentEditorNode")
-        assert review.editor is editor
+        assert review.editing.editor is editor
         assert context.scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode") is None
-        review.pause_edit(True)
+        review.editing.pause(True)
         assert not editor.GetActiveEffectName()
-        review.pause_edit(False)
+        review.editing.pause(False)
         assert editor.GetActiveEffectName() == "Paint"
 
     def test_the_mask_is_the_region_hidden_in_a_layer_of_its_own(self, review, a_result, region_map):
@@ -154,7 +154,7 @@ class TestEnd:
         paint(editor, PANCREAS_ID, everywhere())
         assert review.end_edit(accept=False) == 0
         np.testing.assert_array_equal(labels_of(a_result), before)
-        assert review.status(1) == "radical" and review.edited is None
+        assert review.status(1) == "radical" and review.editing.number is None
 
     @pytest.mark.parametrize("accept", [True, False])
     def test_what_was_changed_outside_is_put_back_and_counted(self, review, a_result, region_map, accept):

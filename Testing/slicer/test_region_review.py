@@ -319,7 +319,7 @@ class TestFiles:
         reviewed = open_review(context, again, its_files)
         np.testing.assert_array_equal(labels_of(again), expected)
         assert reviewed.review == review.review and reviewed.warnings == ()
-        assert reviewed.worklist.GetCellText(0, 4) == "radical"
+        assert reviewed.record.worklist.GetCellText(0, 4) == "radical"
 
     def test_that_is_done_in_steps_and_can_be_broken_off(self, context, review, its_files, a_result):
         review.decide(1, Choice.RADICAL, "Ada")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -35,7 +36,7 @@ def column(table, name):
 
 class TestWorklist:
     def test_has_a_row_for_each_region_in_words(self, review):
-        table = review.worklist
+        table = review.record.worklist
         regions = review.regions.regions
         assert [table.GetTable().GetColumn(index).GetName() for index in range(6)] == list(COLUMNS)
         assert column(table, "number") == [str(region.number) for region in regions]
@@ -46,20 +47,20 @@ class TestWorklist:
 
     def test_follows_decisions(self, review):
         review.decide(2, Choice.CONSERVATIVE, "Ada")
-        assert column(review.worklist, "status")[:3] == ["open", "conservative", "open"]
-        assert column(review.worklist, "author")[1] == "Ada"
+        assert column(review.record.worklist, "status")[:3] == ["open", "conservative", "open"]
+        assert column(review.record.worklist, "author")[1] == "Ada"
         review.undo()
-        assert column(review.worklist, "status")[1] == "open"
+        assert column(review.record.worklist, "status")[1] == "open"
 
     def test_belongs_to_the_result(self, review, a_result):
-        assert a_result.segmentation.GetNodeReference(WORKLIST_REFERENCE) is review.worklist
+        assert a_result.segmentation.GetNodeReference(WORKLIST_REFERENCE) is review.record.worklist
 
     def test_what_a_person_has_deleted_comes_back_with_the_next_change(self, context, review, a_result):
         review.decide(1, Choice.KEEP)
-        for node in (review.worklist, a_result.segmentation.GetNodeReference(RECORD_REFERENCE)):
+        for node in (review.record.worklist, a_result.segmentation.GetNodeReference(RECORD_REFERENCE)):
             context.scene.RemoveNode(node)
         review.decide(2, Choice.KEEP)
-        assert column(review.worklist, "status")[:2] == ["kept", "kept"]
+        assert column(review.record.worklist, "status")[:2] == ["kept", "kept"]
         assert open_review(context, a_result, None).review == review.review
 
 
@@ -122,17 +123,25 @@ class TestUndoAfterARestart:
         assert not again.can_undo and [again.redo() for _ in range(3)] == [2, 1, 3]
         np.testing.assert_array_equal(labels_of(again.loaded), after)
 
+    def test_steps_that_an_earlier_version_has_written_are_read(self):
+        bits = "eJz7DwABAAEA"
+        decisions = [None, {"choice": "radical", "author": "Ada", "time": 1.0}]
+        step = {"number": 2, "decisions": decisions, "voxels": 8, "packed": [{"segmentation-1": bits}, {}]}
+        read = ReviewHistory.of_text(json.dumps({"done": [step], "undone": []})).peek(back=True)
+        assert read.number == 2 and read.decisions == (None, Decision(Choice.RADICAL, "Ada", 1.0))
+        assert read.members(back=True)["segmentation-1"].tolist() == [True] * 8
+
     @pytest.mark.parametrize("text", ["{", "[]", "null", '{"done": [{}]}', '{"done": [1]}', '{"done": 3}', "x" * 20])
     def test_steps_that_are_damaged_are_none(self, text):
-        history = ReviewHistory(text)
+        history = ReviewHistory.of_text(text)
         assert history.peek(back=True) is None and history.peek(back=False) is None
 
     def test_of_many_steps_the_latest_are_kept(self, monkeypatch):
         monkeypatch.setattr("CoraNetSlicerLib.review.review_record._LONGEST_TEXT", 3000)
         history, mask = ReviewHistory(), {"segmentation-1": np.ones(20, bool)}
         for number in range(1, 60):
-            history.add(ReviewStep.of(number, (None, Decision("radical", "Jürgen", 1.0)), mask, mask))
-        again = ReviewHistory(history.text)
+            history.add(ReviewStep.of(number, (None, Decision("radical", "Jürgen", 1.0)), (mask, mask)))
+        again = ReviewHistory.of_text(history.text)
         assert len(history.text) < 3200 and again.peek(back=True).number == 59
         np.testing.assert_array_equal(
             again.peek(back=True).members(back=True)["segmentation-1"], mask["segmentation-1"]
@@ -161,7 +170,7 @@ class TestSavedScenes:
         assert review.review == decided.review and review.regions == decided.regions
         np.testing.assert_array_equal(labels_of(loaded), before)
         assert review.place(2).center_ras_mm == pytest.approx(places, abs=1e-3)
-        assert column(review.worklist, "status")[0] == "radical"
+        assert column(review.record.worklist, "status")[0] == "radical"
         # Down to the voxel, also of those decided before the scene was saved.
         for region in review.regions.regions:
             review.decide(region.number, Choice.KEEP)

@@ -9,12 +9,13 @@ from shown_results import load_case
 from synthetic_predictions import PANCREAS, TUMOR
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
+from CoraNetSlicerLib.core.results import nodes_of_class
 from CoraNetSlicerLib.review.looks import CONTOURS, LOOKS, apply_look
 from CoraNetSlicerLib.review.overlays import RESULT, Appearance
 from CoraNetSlicerLib.review.region_view import world_point
+from CoraNetSlicerLib.review.result_surface import COLORS, SlideSurfaces, SurfaceColoring
 from CoraNetSlicerLib.review.segment_layers import MaskedBox, SegmentLayers, world_to_ijk
 from CoraNetSlicerLib.review.segment_surfaces import lost_surface, make_surface, surface_of_segment
-from CoraNetSlicerLib.review.slide_surfaces import SlideSurfaces
 
 IDS = [f"segmentation-{value}" for value in (PANCREAS, TUMOR)]
 # Around the left boundary of the pancreas.
@@ -39,10 +40,16 @@ def received():
 
 
 @pytest.fixture
-def surfaces(application, received):
-    surfaces = SlideSurfaces(application, lambda: received.append(1))
+def surfaces(context, loaded, application, received):
+    coloring = SurfaceColoring(context, application)
+    coloring.attach(loaded)
+    application.run()
+    lay_on = coloring.lay_on
+    coloring.lay_on = lambda *given: received.append(given) or lay_on(*given)
+    surfaces = SlideSurfaces(application, coloring)
     yield surfaces
     surfaces.close()
+    coloring.close()
 
 
 def points_ijk(loaded, identifier=IDS[0]) -> np.ndarray:
@@ -105,11 +112,26 @@ def test_there_and_back_is_where_it_was(loaded, application, surfaces):
     assert away.min(axis=0).max() < 0.7
 
 
-def test_it_is_told_before_a_surface_is_others(loaded, application, surfaces, received):
-    surfaces.follow(loaded, IDS, BOX)
+def test_doubt_stays_in_sight_and_follows_around_the_slide(context, loaded, application, surfaces, received):
+    (model, _of_tumor) = nodes_of_class(context.scene, "vtkMRMLModelNode")
+    before = drawn(model)
+    erase(loaded)
+    surfaces.follow(loaded, IDS[:1], BOX)
     assert received == []
     application.run()
-    assert received
+    assert len(received) == 1 and model.GetDisplayNode().GetVisibility()
+    (points, colors), (old_points, old_colors) = drawn(model), before
+    assert len(points) == surface_of_segment(loaded.segmentation, IDS[0]).GetNumberOfPoints() != len(old_points)
+    matrix = world_to_ijk(loaded.volume)
+    far = ~in_box(old_points @ matrix[:3, :3].T + matrix[:3, 3], 4.0)
+    same = np.linalg.norm(points[None] - old_points[far][:, None], axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(colors[same], old_colors[far])
+
+
+def drawn(model) -> tuple[np.ndarray, np.ndarray]:
+    """Points and colours of a model."""
+    mesh = model.GetPolyData()
+    return vtk_to_numpy(mesh.GetPoints().GetData()), vtk_to_numpy(mesh.GetPointData().GetArray(COLORS))
 
 
 @pytest.mark.parametrize("change", ["not in 3D", "no such segment", "stopped"])

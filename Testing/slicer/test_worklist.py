@@ -79,7 +79,7 @@ def as_places(review, *where, left_ml=0.3):
         replace(region, kind="place", radius_mm=4.0, expected_wrong_ml=0.2, where=text)
         for region, text in zip(regions.regions, where, strict=False)
     )
-    review._kept = replace(review._kept, regions=replace(regions, regions=places, left_ml=left_ml))
+    review.regions = replace(regions, regions=places, left_ml=left_ml)
 
 
 class TestPlaces:

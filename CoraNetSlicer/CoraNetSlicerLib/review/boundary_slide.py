@@ -16,13 +16,11 @@ from coranet.contract.errors import DataError
 from coranet.contract.slide import steps_mm, thick_slice_axis, voxel_length_mm
 
 from ..core.results import segment_id
-from .segment_layers import MaskedBox, SegmentLayers
+from .review_record import ReviewStep
+from .segment_layers import MaskedBox, Members, SegmentLayers
 
 if TYPE_CHECKING:
     from .region_review import RegionReview
-
-# Which voxels of a box each segment has, by id, bool, flat.
-Members = Mapping[str, np.ndarray]
 
 # A notch of the wheel moves the boundary at the point by half a voxel, and makes the radius a seventh larger.
 _NOTCH_VOXELS = 0.5
@@ -31,21 +29,6 @@ _SMALLEST_VOXELS, _DEFAULT_VOXELS = 2.0, 6.0
 _LARGEST_MM = 100.0
 # Levels are rounded, so that a person can read the console call; less than that is nothing.
 _DIGITS, _NOTHING_MM = 4, 0.02
-
-
-@dataclass(frozen=True)
-class SlideChange:
-    """What a slide has changed in the segments.
-
-    Attributes:
-        slide: as it was made.
-        box: the voxels that are others now.
-        before: which of them each segment had.
-    """
-
-    slide: Slide
-    box: MaskedBox
-    before: Members
 
 
 class BoundarySliding:
@@ -133,7 +116,8 @@ class BoundarySliding:
         if self._near is None or slide.radius_mm > self._near.slide.radius_mm:
             self._restore()
             self._near = _Near.of(self._review, slide)
-            self._review.keep_before_slide(self._near.box, self._near.members)
+            before = ReviewStep.of(0, (None, None), (self._near.members, {}), self._near.box)
+            self._review.record.write_under_way(before)
         labels = self._near.draw(self._review.layers, slide, self._review.review.slides)
         larger = np.count_nonzero(labels == slide.grows) - np.count_nonzero(self._near.labels == slide.grows)
         self.ml = float(larger) * math.prod(self._near.margins.spacing_mm) / 1000.0
@@ -144,19 +128,13 @@ class BoundarySliding:
         self._restore()
         self.slide, self.ml = None, 0.0
 
-    def take(self, author: str = "") -> SlideChange:
-        """End the slide under way; what is drawn of it stays.
-
-        Args:
-            author: who has slid.
-        """
+    def take(self, author: str = "") -> ReviewStep:
+        """End the slide under way; what is drawn of it stays."""
         self.draw()
         slide, near = self._required(), self._near or _Near.of(self._review, self._required())
         self.slide, self.ml, self._near = None, 0.0, None
-        self._review.keep_before_slide(None, {})
-        return _change(self._review, replace(slide, author=author, time=time.time()), near)
-
-    # ----------------------------------------------------------------------------------------------------------------
+        self._review.record.write_under_way(None)
+        return _step(self._review, replace(slide, author=author, time=time.time()), near)
 
     def _is_within(
         self, point_ijk: Sequence[float], center_ijk: Sequence[float], radius_mm: float, slice_axis: Optional[int]
@@ -188,21 +166,15 @@ class BoundarySliding:
     def _restore(self) -> None:
         if self._near is not None:
             self._review.layers.write(self._near.box, self._near.members)
-            self._review.keep_before_slide(None, {})
+            self._review.record.write_under_way(None)
         self._near = None
 
 
-def repeat_slide(review: RegionReview, slide: Slide, earlier: Iterable[Slide]) -> SlideChange:
-    """Write a slide of an earlier review into the segments.
-
-    Args:
-        review: of the result.
-        slide: which.
-        earlier: slides that were made before it.
-    """
+def repeat_slide(review: RegionReview, slide: Slide, earlier: Iterable[Slide]) -> ReviewStep:
+    """Write a slide of an earlier review into the segments, after the slides that were made before it."""
     near = _Near.of(review, slide)
     near.draw(review.layers, slide, earlier)
-    return _change(review, slide, near)
+    return _step(review, slide, near)
 
 
 def withdraw_slides(review: RegionReview, number: int) -> None:
@@ -248,7 +220,8 @@ def settled_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
 
 def _known_slides(review: RegionReview) -> tuple[Slide, ...]:
     """The slides of a review; none where the result has no margins, so that it is unknown what they have moved."""
-    return review.review.slides if review.margins is not None else ()
+    slides = review.review.slides
+    return slides if slides and review.margins is not None else ()
 
 
 @dataclass(frozen=True)
@@ -327,10 +300,14 @@ def _level(height_mm: float, radius_mm: float) -> float:
     return 0.0 if abs(height_mm) < _NOTHING_MM else round(height_mm / radius_mm, _DIGITS)
 
 
-def _change(review: RegionReview, slide: Slide, near: _Near) -> SlideChange:
+def _step(review: RegionReview, slide: Slide, near: _Near) -> ReviewStep:
+    """A slide, which is written in the segments already, as a step that can be taken back."""
     now = review.layers.read(near.box)
     changed = np.zeros(near.labels.size, bool)
     for identifier, before in near.members.items():
         changed |= before != now[identifier]
     box = MaskedBox.tight(changed.reshape(near.labels.shape), near.box.first_kji)
-    return SlideChange(slide, box, {identifier: before[changed] for identifier, before in near.members.items()})
+    members = tuple({key: mask[changed] for key, mask in part.items()} for part in (near.members, now))
+    number, slid = slide.region or 0, review.review.with_slide(slide)
+    decisions = (review.review.decisions.get(number), slid.decisions.get(number))
+    return ReviewStep.of(number, decisions, (members[0], members[1]), box, (review.review.slides, slid.slides))

@@ -1,26 +1,28 @@
-"""The dial of a result: how cautious it is, and how many of the errors its uncertain region holds."""
+"""What is uncertain in a result: as its caution says, without what is decided; and the dial that sets the caution."""
 
 from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Optional
+from contextlib import suppress
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
 from coranet.contract import CaseDoubt
-from coranet.contract.codec import CodecError, to_json
+from coranet.contract.codec import CodecError, from_json, to_json
 from coranet.contract.doubt import HEADS, CasePromise, CaseQuality, uncertainty_threshold
 from coranet.contract.errors import DataError
 
 from ..core.images import voxels_of
 from ..core.protocols import Scheduler
-from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, verdict_name
+from ..core.results import BOUNDS_ATTRIBUTE, UNCERTAIN_SEGMENT, LoadedPrediction, segment_id, verdict_name
 from ..core.stepwise import Deferred
 from ..core.translation import _
-from .overlays import UNCERTAIN, Appearance, reason_gone, reason_no_map
+from .overlays import CONSERVATIVE, RADICAL, UNCERTAIN, Appearance, reason_gone, reason_no_map
+from .review_record import ReviewStep
 from .segment_layers import MaskedBox, SegmentLayers
 
 # On the overlays node, so that they are saved with the scene; result.json stays where the job was.
@@ -37,14 +39,8 @@ _EVEN = 1.05
 DOUBT_ATTRIBUTE = "CoraNetSlicer.Doubt"
 
 
-@dataclass(frozen=True)
-class FlaggedRegion:
-    """How much a caution flags.
-
-    Attributes:
-        share: of all voxels, in [0, 1].
-        ml: volume in mL.
-    """
+class FlaggedRegion(NamedTuple):
+    """How much a caution flags: as a share of all voxels, in [0, 1], and in mL."""
 
     share: float
     ml: float
@@ -77,9 +73,6 @@ def draw_uncertain_region(
         caution: natural logarithm of a cost ratio; more flags more.
         reviewed: decided voxels, which are uncertain no more.
         keep_surface: draw the surface of before until another one is made, which the caller sees to.
-
-    Returns:
-        What is flagged now.
 
     Raises:
         DataError: the caution is out of range, or not a number.
@@ -115,12 +108,71 @@ def _flagged_region(flagged: np.ndarray, volume_node: Any) -> FlaggedRegion:
     return FlaggedRegion(share=count / flagged.size, ml=count * voxel_ml)
 
 
+def draw_decided_bounds(loaded: LoadedPrediction, decided: Sequence[MaskedBox]) -> None:
+    """Let both bounds be the result where a reviewer has decided, and what the heads named elsewhere.
+
+    There nothing is uncertain any more. What the heads named is kept at the overlays' node, and saved with the scene,
+    so that undo brings it back. Bounds that were deleted, or lie on another grid, stay as they are.
+    """
+    if loaded.overlays is None or loaded.volume is None:
+        return
+    bounds = SegmentLayers(loaded.overlays, loaded.volume)
+    # The presenter of the overlays makes surfaces anew once the reviewer rests.
+    bounds.keeps_surfaces = True
+    try:
+        steps = _restored(bounds, _kept(loaded), decided)
+        ids = {segment_id(label, head) for label in loaded.labels for head in (CONSERVATIVE, RADICAL)}
+        for box in decided[len(steps) :]:
+            before = {identifier: mask for identifier, mask in bounds.read(box).items() if identifier in ids}
+            steps.append(ReviewStep.of(0, (None, None), (before, {}), box))
+        _follow(loaded, bounds, decided)
+    except DataError:
+        # They were drawn anew on another grid.
+        return
+    if steps:
+        loaded.overlays.SetAttribute(BOUNDS_ATTRIBUTE, f"[{', '.join(step.text for step in steps)}]")
+    else:
+        loaded.overlays.RemoveAttribute(BOUNDS_ATTRIBUTE)
+
+
+def _kept(loaded: LoadedPrediction) -> list[tuple[ReviewStep, MaskedBox]]:
+    """What the heads named where the bounds follow the result now, in the order in which it was kept."""
+    with suppress(ValueError, zlib.error):
+        steps = from_json(list[ReviewStep], json.loads(loaded.overlays.GetAttribute(BOUNDS_ATTRIBUTE) or "[]"))
+        return [(step, step.box.unpacked()) for step in steps if step.box is not None]
+    return []
+
+
+def _restored(
+    bounds: SegmentLayers, kept: list[tuple[ReviewStep, MaskedBox]], decided: Sequence[MaskedBox]
+) -> list[ReviewStep]:
+    """Bring back what the heads named, up to the first box that is decided no more; returns what is still kept."""
+    same = 0
+    while same < min(len(kept), len(decided)) and kept[same][1].is_same(decided[same]):
+        same += 1
+    for step, box in reversed(kept[same:]):
+        bounds.write(box, step.members(back=True))
+    return [step for step, _box in kept[:same]]
+
+
+def _follow(loaded: LoadedPrediction, bounds: SegmentLayers, decided: Sequence[MaskedBox]) -> None:
+    result = SegmentLayers(loaded.segmentation, loaded.volume)
+    for box in decided:
+        now = result.read(box)
+        members = {
+            segment_id(label, head): now[segment_id(label)]
+            for label in loaded.labels
+            for head in (CONSERVATIVE, RADICAL)
+            if segment_id(label) in now
+        }
+        bounds.write(box, members)
+
+
 def _noted(loaded: LoadedPrediction, attribute: str, default: float) -> float:
     text = loaded.overlays.GetAttribute(attribute) if loaded.overlays is not None else None
-    try:
-        return float(text) if text else default
-    except ValueError:
-        return default
+    with suppress(ValueError):
+        return float(text or default)
+    return default
 
 
 class CautionDial:
@@ -131,12 +183,7 @@ class CautionDial:
     """
 
     def __init__(self, application: Scheduler, on_change: Callable[[], None]) -> None:
-        """Have no result yet.
-
-        Args:
-            application: does things later.
-            on_change: called after each change of what is shown.
-        """
+        """`on_change` is called after each change of what is shown."""
         self.is_drawing = False
         self._on_change = on_change
         self._loaded: Optional[LoadedPrediction] = None
@@ -327,13 +374,7 @@ def promise_title(promise: CasePromise) -> str:
 
 
 def promise_text(promise: CasePromise, tolerance_mm: float, names: Sequence[str]) -> str:
-    """What a caution holds, in sentences, and between which volumes the true ones lie.
-
-    Args:
-        promise: what the error model expects and promises there.
-        tolerance_mm: less than that from the boundary is no error.
-        names: of the structures.
-    """
+    """What a caution holds, in sentences, and between which volumes the true ones of some structures lie."""
     if promise.promised is None:
         text = _(
             "About {share:.0f} % of what is wrong by more than {mm:.3g} mm is expected inside; nothing is promised."

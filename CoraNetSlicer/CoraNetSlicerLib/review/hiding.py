@@ -53,12 +53,6 @@ class Hiding:
     """
 
     def __init__(self, context: SceneContext, application: Views) -> None:
-        """Hide nothing yet.
-
-        Args:
-            context: the scene.
-            application: knows the slice views.
-        """
         self.is_on = False
         self._context = context
         self._application = application

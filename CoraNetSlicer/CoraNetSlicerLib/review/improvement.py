@@ -1,4 +1,4 @@
-"""A new training that goes on from a model: the cases of the one before, and those that were reviewed since."""
+"""From reviewed results to a training that goes on from a model: with the cases of the one before, and these."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
 
 from coranet.contract import (
     Case,
@@ -20,17 +22,29 @@ from coranet.contract import (
     ModelCard,
     PredictionFiles,
     Role,
+    ScanIdentity,
     image_name,
     read_image_header,
     unique_case_names,
 )
 from coranet.contract.config import DEFAULT_PRESET, TrainConfig, require_effect
-from coranet.contract.errors import ConfigError, CoraNetError, DataError, JobError, ModelError, storage_error
+from coranet.contract.errors import ConfigError, CoraNetError, DataError, ModelError, storage_error
+from coranet.contract.files import atomic_path
 from coranet.contract.segment_names import in_words, matched_labels
 
+from ..core.case_images import label_type
 from ..core.case_volume import file_hash
+from ..core.export import label_node, write_volume
+from ..core.images import size_kji
+from ..core.results import LoadedPrediction, case_keys, segment_id
 from ..jobs.arguments import AnyJob, TrainSettings, train_config
 from ..jobs.handle import JobHandle
+from .boundary_slide import known_voxels_of_slides
+from .review_record import read_label_map
+from .segment_layers import SegmentLayers
+
+if TYPE_CHECKING:
+    from .region_review import RegionReview
 
 # Of the voxels of images, by file and part.
 Hashes = dict[tuple[str, str], str]
@@ -65,11 +79,118 @@ class PromotedCase:
     part: str = ""
 
 
+def promote_case(review: RegionReview) -> PromotedCase:
+    """Write what a training learns from: the label values of a result as it is now, and where they are truth.
+
+    Raises:
+        DataError: nothing is decided, the files of the case or its scan are not there, or classes overlap.
+        StorageError: a file could not be written.
+    """
+    loaded, files, decided = review.loaded, review.files, review.review
+    name = loaded.segmentation.GetName()
+    if files is None:
+        raise DataError(f"the files of '{name}' were moved or deleted; load the result again from its job.")
+    if not decided.decisions and not decided.slides and not decided.trusts_certain:
+        raise DataError(f"nothing of '{name}' is decided yet; decide at least one of its regions.")
+    require_no_overlap(loaded)
+    result = files.read_result()
+    scan = ScanIdentity.from_dict(result.get("scan"), files.result)
+    (image, *more), part = _images(files, result, name, scan)
+    known = _certain(loaded, files) if decided.trusts_certain else np.zeros(size_kji(loaded.volume), bool)
+    for box in (*(review.voxels(number).box for number in decided.decisions), *known_voxels_of_slides(review)):
+        known[box.slices][box.mask] = True
+    write_reviewed(loaded, files.reviewed)
+    _write(known.astype(np.uint8), loaded, files.known)
+    # As the model has them: segments can be renamed or deleted.
+    labels = tuple(Label.from_dict(row) for row in result["labels"])
+    keys = tuple(case_keys(loaded.volume))
+    voxels = file_hash(Path(image), part) if scan is None else scan.voxels
+    return PromotedCase(
+        files.folder.name, image, files, labels, keys, len(decided.decisions), voxels, tuple(more), part
+    )
+
+
+def _images(
+    files: PredictionFiles, result: dict[str, Any], name: str, scan: Optional[ScanIdentity]
+) -> tuple[list[str], str]:  # fmt: skip
+    """Where the scan lies, an image a channel: by the job, which may have been moved, else by the result.
+
+    Returns:
+        The paths, and which image of its series the first one is.
+    """
+    part = str(result.get("part") or "")
+    places: list[tuple[str, ...]] = [(str(result.get("image") or ""), *result.get("more_images", ()))]
+    folder = files.folder.parent.parent
+    if Job.exists(folder):
+        cases = Job.open(folder).read_datalist().cases
+        places = [*(case.images for case in cases if case.id == files.folder.name), *places]
+    there = [paths for paths in dict.fromkeys(places) if all(path and Path(path).exists() for path in paths)]
+    if not there:
+        raise DataError(f"the scan of '{name}' was moved or deleted ('{places[0][0]}'); segment the volume again.")
+    # A label on another scan would teach what is wrong.
+    same = [paths for paths in there if scan is None or _are_images_of(paths, part, scan)]
+    if not same:
+        raise DataError(
+            f"'{there[0][0]}' is no longer the scan that '{name}' was computed on ({scan}); put that scan "
+            "back, or segment this one."
+        )
+    return [str(Path(path).absolute()) for path in same[0]], part
+
+
+def _are_images_of(paths: tuple[str, ...], part: str, scan: ScanIdentity) -> bool:
+    """Whether all images of a case are those of a scan, as far as it knows them."""
+    if file_hash(Path(paths[0]), part) != scan.voxels:
+        return False
+    # The volumes of a file of four dimensions belong together.
+    known = [pair for pair in zip(paths[1:], scan.more_voxels, strict=False) if paths.count(pair[0]) == 1]
+    return all(file_hash(Path(path)) == voxels for path, voxels in known)
+
+
+def write_reviewed(loaded: LoadedPrediction, path: Path) -> None:
+    """Write the label values of a result as it is now, on the volume's own grid; where classes overlap, the later one.
+
+    Raises:
+        DataError: the segments lie on another grid.
+        StorageError: it could not be written.
+    """
+    _write(_result_labels(loaded), loaded, path)
+
+
+def require_no_overlap(loaded: LoadedPrediction) -> None:
+    """Raise DataError, naming both, if two classes of a result have a voxel in common."""
+    layers = SegmentLayers(loaded.segmentation, loaded.volume)
+    painted = _result_labels(loaded)
+    for label in loaded.labels:
+        others = painted[layers.paint({segment_id(label): 1}, np.uint8).view(bool)]
+        if (others != label.value).any():
+            shared = others[others != label.value]
+            other = next(second.name for second in loaded.labels if second.value in shared)
+            raise DataError(
+                f"'{label.name}' and '{other}' of '{loaded.segmentation.GetName()}' overlap; give each voxel to one of "
+                "them."
+            )
+
+
+def _result_labels(loaded: LoadedPrediction) -> np.ndarray:
+    values = {segment_id(label): label.value for label in loaded.labels}
+    return SegmentLayers(loaded.segmentation, loaded.volume).paint(values, label_type(loaded.labels))
+
+
+def _certain(loaded: LoadedPrediction, files: PredictionFiles) -> np.ndarray:
+    """Where both heads name one label and no other comes close: bool, (k, j, i)."""
+    paths = (files.uncertain, files.conservative, files.radical)
+    uncertain, conservative, radical = (read_label_map(path, loaded.volume) for path in paths)
+    return np.asarray((uncertain == 0) & (conservative == radical))
+
+
+def _write(array: np.ndarray, loaded: LoadedPrediction, path: Path) -> None:
+    node: Any = label_node(array, loaded.volume)
+    with atomic_path(path) as temporary:
+        write_volume(node, temporary, compressed=True)
+
+
 def find_training(model: AnyJob) -> Optional[Job]:
     """The training that made a model; None if it is not there any more, such as where the model was copied.
-
-    Args:
-        model: the training (its handle or folder), or a model's folder.
 
     Raises:
         ModelError: it is a segmentation.
@@ -92,9 +213,7 @@ def improving_config(model: AnyJob, settings: TrainSettings = None) -> TrainConf
     It begins with self-training: decided regions teach there, and on labeled cases alone the model would forget what
     the unlabeled ones have taught it.
 
-    Args:
-        model: as of `find_training`.
-        settings: as of `train`; a dictionary without "preset" changes single settings of the training before.
+    A dictionary without "preset" changes single settings of the training before.
 
     Raises:
         ModelError: there is no finished model.
@@ -145,9 +264,7 @@ def require_labels(labels: Sequence[Label], cases: Sequence[PromotedCase]) -> No
 def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase]) -> Datalist:
     """The cases of a training and reviewed ones; who was unlabeled is a training case, known in part, from now on.
 
-    Args:
-        datalist: of the training, with absolute paths.
-        cases: the reviewed ones.
+    The datalist is of the training, with absolute paths.
 
     Raises:
         DataError: labels differ; a case is given twice, or is one that measures, or is labeled everywhere already.
@@ -176,52 +293,20 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase]) -> Datalist
     return replace(datalist, cases=(*by_id.values(), *added))
 
 
-def improving_job(folder: Path, config: TrainConfig, datalist: Datalist, owners: Iterable[Path]) -> Job:
-    """Make the job of a training that goes on from another one, of whose files it keeps what it needs.
-
-    Args:
-        folder: of the new job.
-        config: as `improving_config` gives it.
-        datalist: as `with_promoted` gives it.
-        owners: folders of the jobs whose files are brought into the new one, see `take_over_files`.
-
-    Raises:
-        JobError: the folder holds a job already.
-        StorageError: a file could not be written.
-    """
-    if Job.exists(folder):
-        raise JobError(f"'{folder}' already holds a job; choose a new folder.")
-    return Job.create(folder, JobKind.TRAIN, config, take_over_files(folder, datalist, owners))
-
-
 def known_keys(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str = "") -> dict[str, tuple[str, ...]]:
-    """By id of a training's case, the keys ("<identifier of the job>/<case id>") by which its volume is known already.
+    """By id of a case, the keys "<identifier of the job>/<case id>" by which its volume is known already.
 
-    Args:
-        datalist: as `with_promoted` gives it.
-        cases: the reviewed ones in it.
-        job_id: identifier of the training, by which volumes know that they are a case of it.
+    `job_id` is that of the training, by which volumes know that they are a case of it.
     """
     of_file = {str(case.files.known): case.keys for case in cases}
     before = {case.id: (f"{job_id}/{case.id}",) if job_id else () for case in datalist.cases}
     return {case.id: (*before[case.id], *of_file.get(str(case.known), ())) for case in datalist.cases}
 
 
-def job_folders(cases: Iterable[PromotedCase]) -> list[Path]:
-    """The folders of the jobs that segmented the cases."""
-    return [case.files.folder.parent.parent for case in cases]
-
-
 def take_over_files(job_folder: Path, datalist: Datalist, folders: Iterable[Path]) -> Datalist:
     """Bring what lies in other jobs into a new one, so that these can be deleted: scans are linked, reviews copied.
 
-    Args:
-        job_folder: of the new job.
-        datalist: its cases, with absolute paths.
-        folders: of the other jobs; what lies elsewhere stays there.
-
-    Returns:
-        The cases with their paths from now on.
+    What lies in none of the folders of the other jobs stays there. Returns the cases with their paths from now on.
 
     Raises:
         StorageError: a review could not be copied.
@@ -229,9 +314,6 @@ def take_over_files(job_folder: Path, datalist: Datalist, folders: Iterable[Path
     job = Job(Path(job_folder).absolute(), JobKind.TRAIN)
     owners = [Path(folder).absolute() for folder in folders]
     return replace(datalist, cases=tuple(_taken_over(case, job, owners) for case in datalist.cases))
-
-
-# --------------------------------------------------------------------------------------------------------------------
 
 
 def _config_of_card(card: ModelCard) -> TrainConfig:
@@ -274,11 +356,10 @@ def _scan_of(case: Case, hashes: Hashes) -> str:
 
 
 def _is_same_file(first: str, second: str) -> bool:
-    try:
+    with suppress(OSError):
         # Also where one is a second name that `take_over_files` gave to the other.
         return os.path.samefile(first, second)
-    except OSError:
-        return False
+    return False
 
 
 def _require_open(case: Case) -> None:

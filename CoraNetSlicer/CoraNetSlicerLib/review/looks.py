@@ -82,12 +82,7 @@ def apply_first_look(loaded: LoadedPrediction) -> None:
 
 
 def apply_look(loaded: LoadedPrediction, look: Look) -> None:
-    """Draw the segments of a look, and no others of this result; the uncertainty map is drawn by its own class.
-
-    Args:
-        loaded: the result; what it lacks is left out.
-        look: what to draw; surfaces that are not there are not made.
-    """
+    """Draw the segments of a look that are there, and no others; the uncertainty map is drawn by its own class."""
     nodes = [node for node in (loaded.segmentation, loaded.overlays) if node is not None and node.GetDisplayNode()]
     with ExitStack() as stack:
         for node in nodes:
@@ -102,12 +97,7 @@ def apply_look(loaded: LoadedPrediction, look: Look) -> None:
 
 
 def shown_look(loaded: LoadedPrediction, has_map: bool) -> str:
-    """The name of the look that slices have; "" if it was changed by hand.
-
-    Args:
-        loaded: the result.
-        has_map: whether the uncertainty map is drawn.
-    """
+    """The name of the look that slices have, with the uncertainty map or without; "" if it was changed by hand."""
     return next((name for name, look in LOOKS.items() if look.has_map == has_map and _is_shown(loaded, look)), "")
 
 
@@ -135,10 +125,6 @@ def set_faint(loaded: LoadedPrediction, is_faint: bool) -> None:
     """Draw the uncertain region faintly, because one place of it is marked, or as the look has it.
 
     What a person has set stays as it is.
-
-    Args:
-        loaded: the result.
-        is_faint: whether a place is marked.
     """
     appearance = Appearance(loaded, UNCERTAIN)
     before, after = appearance.style.fill, FAINT
@@ -149,13 +135,7 @@ def set_faint(loaded: LoadedPrediction, is_faint: bool) -> None:
 
 
 def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> None:
-    """Give a class its colour: the result as it is, the conservative bound darker, the radical one lighter.
-
-    Args:
-        loaded: the result.
-        label: the class.
-        color: red, green, blue in [0, 1].
-    """
+    """Give a class its colour: the result as it is, the conservative bound darker, the radical one lighter."""
     tones = {RESULT: color, CONSERVATIVE: conservative_color(color), RADICAL: radical_color(color)}
     for kind, tone in tones.items():
         appearance = Appearance(loaded, kind)
@@ -180,12 +160,7 @@ def relative_luminance(color: Color) -> float:
 
 
 def with_luminance(color: Color, luminance: float) -> Color:
-    """The colour of the same hue, as vivid as it can be, that has a relative luminance.
-
-    Args:
-        color: sRGB, each part in [0, 1]; a grey stays one.
-        luminance: in [0, 1].
-    """
+    """The colour of the same hue, as vivid as it can be, that has a relative luminance in [0, 1]; a grey stays one."""
     hue, _lightness, saturation = colorsys.rgb_to_hls(*color)
     saturation = 1.0 if saturation > _LEAST_SATURATION else 0.0
     low, high = 0.0, 1.0

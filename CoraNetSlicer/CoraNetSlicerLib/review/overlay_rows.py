@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -39,15 +39,8 @@ UNCERTAINTY = "uncertainty"
 KINDS = (*SEGMENT_OVERLAYS, UNCERTAINTY)
 
 
-@dataclass(frozen=True)
-class OverlayColor:
-    """A colour that can be chosen.
-
-    Attributes:
-        key: of the segment.
-        name: of the class, or of the region.
-        color: red, green, blue in [0, 1].
-    """
+class OverlayColor(NamedTuple):
+    """A colour that can be chosen: of which segment, what that is called, and red, green, blue in [0, 1]."""
 
     key: str
     name: str
@@ -79,47 +72,29 @@ class OverlayRow:
     colors: tuple[OverlayColor, ...] = ()
 
 
-def segment_row(loaded: Optional[LoadedPrediction], kind: str) -> OverlayRow:
-    """The row of an overlay that is made of segments.
+def overlay_rows(loaded: Optional[LoadedPrediction], shown: UncertaintyMap) -> list[OverlayRow]:
+    """How each overlay of a result, and its map, are drawn now, in the order of KINDS."""
+    text, tool_tip = _texts()[UNCERTAINTY]
+    of_map = OverlayRow(UNCERTAINTY, text, tool_tip, shown.reason, shown.is_visible, None, shown.opacity)
+    return [*(_segment_row(loaded, kind) for kind in SEGMENT_OVERLAYS), of_map]
 
-    Args:
-        loaded: the result; None if there is none.
-        kind: one of overlays.SEGMENT_OVERLAYS.
-    """
+
+def _segment_row(loaded: Optional[LoadedPrediction], kind: str) -> OverlayRow:
     text, tool_tip = _texts()[kind]
     if loaded is None:
         return OverlayRow(kind, text, tool_tip, reason_no_result(), False, False, 0.0)
     appearance = Appearance(loaded, kind)
-    return OverlayRow(
-        kind,
-        text,
-        tool_tip,
-        "" if appearance.segment_ids else reason_gone(),
-        appearance.is_visible_2d,
-        appearance.is_visible_3d,
-        appearance.opacity,
-        tuple(_colors(loaded, appearance, text)),
-    )
-
-
-def map_row(shown: UncertaintyMap) -> OverlayRow:
-    """The row of the uncertainty map."""
-    text, tool_tip = _texts()[UNCERTAINTY]
-    return OverlayRow(UNCERTAINTY, text, tool_tip, shown.reason, shown.is_visible, None, shown.opacity)
-
-
-def _colors(loaded: LoadedPrediction, appearance: Appearance, text: str) -> list[OverlayColor]:
     names = {appearance.id_of(label): label.name for label in loaded.labels}
-    return [OverlayColor(key, names.get(key, text), color) for key, color in appearance.colors.items()]
+    colors = [OverlayColor(key, names.get(key, text), color) for key, color in appearance.colors.items()]
+    reason = "" if appearance.segment_ids else reason_gone()
+    drawn = (appearance.is_visible_2d, appearance.is_visible_3d, appearance.opacity)
+    return OverlayRow(kind, text, tool_tip, reason, *drawn, tuple(colors))
 
 
 def _texts() -> dict[str, tuple[str, str]]:
     return {
         RESULT: (_("Result"), _("What the model found.")),
-        CONSERVATIVE: (
-            _("Conservative"),
-            _("Surely part of the structure: the lower bound of its volume."),
-        ),
+        CONSERVATIVE: (_("Conservative"), _("Surely part of the structure: the lower bound of its volume.")),
         RADICAL: (_("Radical"), _("Possibly part of the structure: the upper bound of its volume.")),
         UNCERTAIN: (_("Uncertain"), _("Where the model is uncertain. Caution makes this region wider or narrower.")),
         UNCERTAINTY: (_("Uncertainty"), _("How uncertain the model is of each voxel, from 0 to 1.")),
@@ -138,9 +113,9 @@ class ClassVolume:
     """
 
     name: str
-    ml: Optional[float]
-    conservative_ml: Optional[float]
-    radical_ml: Optional[float]
+    ml: Optional[float] = None
+    conservative_ml: Optional[float] = None
+    radical_ml: Optional[float] = None
     value: int = 0
 
 
@@ -154,11 +129,9 @@ def count_class_volume(loaded: LoadedPrediction, label: Label) -> ClassVolume:
 
 def _ml_of(appearance: Appearance, label: Label) -> Optional[float]:
     identifier = appearance.id_of(label)
-    is_there = identifier in appearance.segment_ids
-    return _segment_ml(appearance.node.GetSegmentation().GetSegment(identifier)) if is_there else None
-
-
-def _segment_ml(segment: Any) -> Optional[float]:
+    if identifier not in appearance.segment_ids:
+        return None
+    segment = appearance.node.GetSegmentation().GetSegment(identifier)
     labelmap = segment.GetRepresentation(BINARY_LABELMAP)
     if labelmap is None:
         return None
@@ -181,12 +154,7 @@ class VolumeCounting:
     """Counts between other things; a class that is not counted yet has no numbers."""
 
     def __init__(self, application: Scheduler, on_change: Callable[[], None]) -> None:
-        """Have nothing to count.
-
-        Args:
-            application: does things later.
-            on_change: called when all is counted.
-        """
+        """`on_change` is called when all is counted."""
         self._loaded: Optional[LoadedPrediction] = None
         self._known: dict[int, ClassVolume] = {}
         self._work = StepwiseWork(application, lambda _problem: on_change())
@@ -209,7 +177,7 @@ class VolumeCounting:
     def volumes(self) -> list[ClassVolume]:
         """All classes in order."""
         labels = self._loaded.labels if self._loaded is not None else ()
-        return [self._known.get(label.value, _unknown(label)) for label in labels]
+        return [self._known.get(label.value, ClassVolume(label.name, value=label.value)) for label in labels]
 
     def close(self) -> None:
         """Count no more."""
@@ -221,9 +189,5 @@ class VolumeCounting:
                 self._known[label.value] = count_class_volume(loaded, label)
             except Exception:  # noqa: BLE001 - one that cannot be counted must not be waited for
                 _LOG.exception("the volume of '%s' could not be counted", label.name)
-                self._known[label.value] = _unknown(label)
+                self._known.pop(label.value, None)
             yield
-
-
-def _unknown(label: Label) -> ClassVolume:
-    return ClassVolume(label.name, None, None, None, label.value)

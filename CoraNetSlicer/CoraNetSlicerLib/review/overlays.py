@@ -63,23 +63,14 @@ STYLES = {
 
 
 class Appearance:
-    """One overlay of one result."""
+    """One overlay of one result; `node` is the vtkMRMLSegmentationNode that holds its segments, None if it is gone."""
 
     def __init__(self, loaded: LoadedPrediction, kind: str) -> None:
-        """Take a result.
-
-        Args:
-            loaded: the result.
-            kind: one of SEGMENT_OVERLAYS.
-        """
+        """`kind`: one of SEGMENT_OVERLAYS."""
         self.kind = kind
         self.style = STYLES[kind]
+        self.node = getattr(loaded, self.style.node)
         self._loaded = loaded
-
-    @property
-    def node(self) -> Any:
-        """VtkMRMLSegmentationNode that holds the segments; None if it is not in the scene."""
-        return getattr(self._loaded, self.style.node)
 
     @property
     def segment_ids(self) -> list[str]:
@@ -197,12 +188,12 @@ class Appearance:
                 display.SetSegmentOpacity3D(identifier, in_3d)
 
     def draw(self, fill: float, has_contour: bool, visible_3d: bool) -> None:
-        """Draw it, whatever hid it.
+        """Draw it, whatever hid it; surfaces are not made.
 
         Args:
             fill: opacity of the fill in slices, in [0, 1]; 0: no fill.
             has_contour: whether its contour is drawn in slices, as opaque as can be.
-            visible_3d: whether its surfaces are drawn, if they are made.
+            visible_3d: whether its surfaces are drawn.
         """
         with one_modification(self._display) as display:
             self.set_visible_2d(bool(fill) or has_contour)
@@ -259,7 +250,7 @@ def is_surface_colored(segmentation_node: Any) -> bool:
 
 
 def set_surface_colored(segmentation_node: Any, is_colored: bool) -> None:
-    """Have the surface of a result show the uncertainty, or be in one colour; see surface_coloring."""
+    """Have the surface of a result show the uncertainty, or be in one colour; see result_surface."""
     if is_colored:
         segmentation_node.SetAttribute(_COLORED_ATTRIBUTE, "1")
     else:
@@ -267,12 +258,7 @@ def set_surface_colored(segmentation_node: Any, is_colored: bool) -> None:
 
 
 def make_surfaces(segmentation: Any, overlays: Any) -> None:
-    """Make the closed surfaces of a result and its overlays that are not there, as after loading a scene.
-
-    Args:
-        segmentation: vtkMRMLSegmentationNode of the result.
-        overlays: vtkMRMLSegmentationNode of the overlays.
-    """
+    """Make the closed surfaces of a result and its overlays that are not there, as after loading a scene."""
     for node, smoothing in ((segmentation, RESULT_SMOOTHING), (overlays, OVERLAY_SMOOTHING)):
         for identifier in node.GetSegmentation().GetSegmentIDs():
             if not is_surface_made(node, identifier):
@@ -280,28 +266,19 @@ def make_surfaces(segmentation: Any, overlays: Any) -> None:
 
 
 def prepare_display(node: Any, is_result: bool) -> None:
-    """Have a segmentation drawn: its voxels in slices, its surfaces in 3D, each segment as opaque as it says itself.
-
-    Args:
-        node: vtkMRMLSegmentationNode with a display node.
-        is_result: its contours are broader than those of the bounds.
-    """
+    """Have a segmentation drawn: its voxels in slices, its surfaces in 3D, each segment as opaque as it says itself."""
     with one_modification(node.GetDisplayNode()) as display:
-        _show_labelmap_in_2d_and_surface_in_3d(display)
+        display.SetVisibility(True)
+        display.SetVisibility2D(True)
+        display.SetVisibility3D(True)
+        display.SetOpacity(1.0)
+        display.SetOpacity2DFill(1.0)
+        display.SetOpacity2DOutline(1.0)
+        display.SetOpacity3D(1.0)
+        # Not the surface's cut: smoothing would draw the bounds where no voxel says so.
+        display.SetPreferredDisplayRepresentationName2D(BINARY_LABELMAP)
+        display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
         display.SetSliceIntersectionThickness(RESULT_CONTOUR_PIXELS if is_result else BOUNDS_CONTOUR_PIXELS)
-
-
-def _show_labelmap_in_2d_and_surface_in_3d(display: Any) -> None:
-    display.SetVisibility(True)
-    display.SetVisibility2D(True)
-    display.SetVisibility3D(True)
-    display.SetOpacity(1.0)
-    display.SetOpacity2DFill(1.0)
-    display.SetOpacity2DOutline(1.0)
-    display.SetOpacity3D(1.0)
-    # Not the surface's cut: smoothing would draw the bounds where no voxel says so.
-    display.SetPreferredDisplayRepresentationName2D(BINARY_LABELMAP)
-    display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
 
 
 def reason_no_result() -> str:

@@ -24,18 +24,16 @@ from ..core.results import (
 )
 from ..core.stepwise import Deferred
 from ..core.translation import _
-from .caution import CautionDial, quality_text, with_verdict
-from .decided_bounds import draw_decided_bounds
+from .caution import CautionDial, draw_decided_bounds, quality_text, with_verdict
 from .hiding import Hiding, hide_other_segmentations, other_segmentations, show_alone, show_other_segmentations
 from .looks import LOOKS, apply_look, set_class_color, set_faint, shown_look
-from .overlay_rows import UNCERTAINTY, ClassVolume, OverlayRow, VolumeCounting, map_row, segment_row, volumes_table
+from .overlay_rows import UNCERTAINTY, ClassVolume, OverlayRow, VolumeCounting, overlay_rows, volumes_table
 from .overlays import RESULT, SEGMENT_OVERLAYS, Appearance, Color, is_surface_colored, reason_no_result
 from .region_review import RegionReview
 from .region_view import show_result_in_cameras
+from .result_surface import SlideSurfaces, SurfaceColoring
 from .segment_layers import MaskedBox
 from .segment_surfaces import SurfaceMaking
-from .slide_surfaces import SlideSurfaces
-from .surface_coloring import SurfaceColoring
 from .uncertainty_map import UncertaintyMap
 
 _SHOWN_ROLE, _HIDES_OTHERS = "shownResult", "hidesOtherSegmentations"
@@ -57,13 +55,7 @@ class OverlaysPresenter:
     """
 
     def __init__(self, context: SceneContext, parameters: Parameters, application: Host) -> None:
-        """Look at what the scene holds.
-
-        Args:
-            context: the scene.
-            parameters: keep which result is shown.
-            application: shows volumes, and does things later.
-        """
+        """Look at what the scene holds; `parameters` keep which result is shown."""
         self.changed = Signal()
         self._context = context
         self._parameters = parameters
@@ -83,7 +75,7 @@ class OverlaysPresenter:
         self._surfaces = SurfaceMaking(application, self._paint.request, self._on_surfaces)
         self._counting = VolumeCounting(application, self._paint.request)
         self._coloring = SurfaceColoring(context, application)
-        self._slide_surfaces = SlideSurfaces(application, self._coloring.hide_until_made)
+        self._slide_surfaces = SlideSurfaces(application, self._coloring)
         self._follow_surfaces = Deferred(application, self._coloring.follow)
         self._hiding = Hiding(context, application)
         self.uncertainty_map = UncertaintyMap(context, application, self._paint.request)
@@ -92,8 +84,6 @@ class OverlaysPresenter:
         self._scene = Observation()
         self._scene.of_nodes(context.scene, self._look_again.request)
         self.restore()
-
-    # -- which result ------------------------------------------------------------------------------------------------
 
     @property
     def results(self) -> dict[str, str]:
@@ -197,13 +187,10 @@ class OverlaysPresenter:
         for part in (*deferred, self._slide_surfaces, self._surfaces, self._coloring, self._counting, self.caution):
             part.close()
 
-    # -- how it is drawn ---------------------------------------------------------------------------------------------
-
     @property
     def rows(self) -> list[OverlayRow]:
         """How each overlay is drawn now, in the order of KINDS."""
-        segments = [segment_row(self.current, kind) for kind in SEGMENT_OVERLAYS]
-        return [*segments, map_row(self.uncertainty_map)]
+        return overlay_rows(self.current, self.uncertainty_map)
 
     @property
     def status(self) -> str:
@@ -235,13 +222,7 @@ class OverlaysPresenter:
             self._change(kind, lambda appearance: appearance.set_opacity(opacity))
 
     def set_color(self, kind: str, key: str, color: Color) -> None:
-        """Give a segment a colour; that of a class in the result gives its bounds the fitting tones.
-
-        Args:
-            kind: one of overlays.SEGMENT_OVERLAYS.
-            key: of an OverlayColor.
-            color: red, green, blue in [0, 1].
-        """
+        """Give a segment a colour; that of a class in the result gives its bounds the fitting tones."""
         current = self.current
         labels = current.labels if current is not None and kind == RESULT else ()
         label = next((label for label in labels if segment_id(label) == key), None)
@@ -293,12 +274,7 @@ class OverlaysPresenter:
             self._on_segments()
 
     def follow_slide(self, values: Iterable[int], box: MaskedBox) -> None:
-        """Draw a slide in 3D, when the wheel rests.
-
-        Args:
-            values: label values of its classes.
-            box: around it.
-        """
+        """Draw a slide in 3D, when the wheel rests: classes by label values, in a box around it."""
         if self.current is not None:
             ids = [segment_id(label) for label in self.current.labels if label.value in set(values)]
             self._slide_surfaces.follow(self.current, ids, box)
@@ -310,13 +286,11 @@ class OverlaysPresenter:
         else:
             self._hiding.show()
 
-    # -- how large it is ---------------------------------------------------------------------------------------------
-
     @property
     def volumes(self) -> list[ClassVolume]:
         """Volume of each class with its bounds, and of the uncertain region; None where nothing is counted yet."""
         region = self.caution.region
-        uncertain = [ClassVolume(_("Uncertain region"), region.ml, None, None)] if region is not None else []
+        uncertain = [ClassVolume(_("Uncertain region"), region.ml)] if region is not None else []
         # Named as the segments are now.
         names = {label.value: label.name for label in self.current.labels} if self.current is not None else {}
         counted = [replace(volume, name=names.get(volume.value, volume.name)) for volume in self._counting.volumes]
@@ -338,8 +312,6 @@ class OverlaysPresenter:
     def volumes_text(self) -> str:
         """The volumes as a table with a header, for a spreadsheet: columns between tabs, mL with three decimals."""
         return volumes_table(self.volumes)
-
-    # ----------------------------------------------------------------------------------------------------------------
 
     def _change(self, kind: str, change: Callable[[Appearance], None]) -> None:
         """Change how an overlay is drawn; what is not there stays as it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Optional
 
@@ -44,13 +44,7 @@ class OverlaysSection(Section):
     """Which result is shown, how it is drawn, and how large it is."""
 
     def __init__(self, ui: Any, presenter: OverlaysPresenter, application: Host) -> None:
-        """Bind the widgets.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            presenter: holds what is shown.
-            application: has the clipboard, and the window of the key.
-        """
+        """Bind the named widgets of the .ui file."""
         super().__init__(ui)
         self._presenter = presenter
         self._application = application
@@ -90,8 +84,6 @@ class OverlaysSection(Section):
         self._table.clear()
         self._volumes.clear()
 
-    # -- from the person ---------------------------------------------------------------------------------------------
-
     def _on_result(self, index: int) -> None:
         if index >= 0:
             self._do(partial(self._presenter.choose, self._ui.resultCombo.itemData(index)))
@@ -104,11 +96,9 @@ class OverlaysSection(Section):
         with self._application.drawn_once():
             self.attempt(self._ui.overlaysErrorLabel, action)
 
-    # -- to the person -----------------------------------------------------------------------------------------------
-
     def _show(self) -> None:
         with self._painting:
-            self._show_results()
+            _offer(self._ui.resultCombo, self._presenter.results, self._presenter.key)
             self._table.show()
             self._show_caution()
             self._ui.hideOthersCheckBox.setChecked(self._presenter.hides_others)
@@ -138,32 +128,14 @@ class OverlaysSection(Section):
         # While a region is edited, the key is the Segment Editor's.
         self._key.set_active(self._is_active and not self._presenter.reason and not self._presenter.is_edited)
 
-    def _show_promises(self) -> None:
-        """Cautions by what they hold of the errors, in place of numbers."""
-        caution, combo = self._presenter.caution, self._ui.promiseCombo
-        offers = caution.offers
-        if [combo.itemText(index) for index in range(combo.count)] != offers:
-            combo.clear()
-            for offer in offers:
-                combo.addItem(offer)
-        combo.setCurrentIndex(caution.offer)
-        combo.setVisible(bool(offers))
-        self._ui.cautionSlider.setVisible(not offers)
-
-    def _show_results(self) -> None:
-        combo, results = self._ui.resultCombo, self._presenter.results
-        shown = {combo.itemData(index): combo.itemText(index) for index in range(combo.count)}
-        if shown != results:
-            combo.clear()
-            for key, text in results.items():
-                combo.addItem(text, key)
-        combo.setCurrentIndex(combo.findData(self._presenter.key) if results else -1)
-
     def _show_caution(self) -> None:
         caution, slider = self._presenter.caution, self._ui.cautionSlider
         slider.minimum, slider.maximum = caution.range  # PythonQt knows no setter of these
         slider.setValue(caution.value)
-        self._show_promises()
+        # Cautions by what they hold of the errors, in place of numbers.
+        _offer(self._ui.promiseCombo, dict(enumerate(caution.offers)), caution.offer)
+        self._ui.promiseCombo.setVisible(bool(caution.offers))
+        slider.setVisible(not caution.offers)
         show_text(self._ui.cautionMeaningLabel, caution.text)
         self.permit(slider, caution.reason)
         self.permit(self._ui.cautionResetButton, caution.reason_not_resettable)
@@ -187,25 +159,24 @@ def _fill_volume(_index: int, items: list[Any], row: tuple[ClassVolume, Optional
     if color is not None:
         items[0].setData(qt.Qt.DecorationRole, qt_color(color))
     for item, ml in zip(items[1:], (volume.ml, volume.conservative_ml, volume.radical_ml), strict=False):
-        item.setText(_number(ml))
+        item.setText("" if ml is None else ml_text(ml))
         item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
 
 
-def _number(ml: Optional[float]) -> str:
-    return "" if ml is None else ml_text(ml)
+def _offer(combo: Any, texts: Mapping[Any, str], chosen: object) -> None:
+    """Fill a QComboBox with texts by key, unless it has them, and choose one."""
+    if [(combo.itemData(index), combo.itemText(index)) for index in range(combo.count)] != list(texts.items()):
+        combo.clear()
+        for key, text in texts.items():
+            combo.addItem(text, key)
+    combo.setCurrentIndex(combo.findData(chosen) if texts else -1)
 
 
 class OverlaysTable:
     """Paints the presenter's rows, and passes on what a person changes in them."""
 
     def __init__(self, table: Any, presenter: OverlaysPresenter, permit: Permit) -> None:
-        """Prepare the table.
-
-        Args:
-            table: QTableWidget of five columns.
-            presenter: holds the rows.
-            permit: enables a widget, or greys it out with the reason.
-        """
+        """Prepare a QTableWidget of five columns; `permit` enables a widget, or greys it out with the reason."""
         self._table = table
         self._presenter = presenter
         self._permit = permit
@@ -225,7 +196,8 @@ class OverlaysTable:
                 widgets_of_row.show(row)
                 for widget in widgets_of_row.widgets:
                     self._permit(widget, row.reason)
-            self._show_color_maps()
+            shown = self._presenter.uncertainty_map
+            _offer(self._rows[-1].colors, shown.color_maps, shown.color_map)
             if is_other:
                 self._table.resizeRowsToContents()
                 fit_height(self._table)
@@ -245,7 +217,7 @@ class OverlaysTable:
             if widgets.in_3d is not None:
                 self._table.setCellWidget(number, _IN_3D, widgets.in_3d)
             self._table.setCellWidget(number, _OPACITY, widgets.opacity)
-            self._table.setCellWidget(number, _COLOR, widgets.colors.widget)
+            self._table.setCellWidget(number, _COLOR, widgets.colors)
             self._connect(widgets)
             self._rows.append(widgets)
 
@@ -255,31 +227,20 @@ class OverlaysTable:
         if row.in_3d is not None:
             self._on_input(row.in_3d.toggled, partial(presenter.set_visible_3d, row.kind))
         self._on_input(row.opacity.valueChanged, lambda percent: presenter.set_opacity(row.kind, percent / 100))
-        if isinstance(row.colors, _ColorMaps):
-            self._on_input(row.colors.widget.currentIndexChanged, self._on_color_map)
-        else:
-            for key, button in row.colors.buttons.items():
-                self._on_input(button.colorChanged, partial(self._on_color, row.kind, key))
+        if row.kind == UNCERTAINTY:
+            self._on_input(row.colors.currentIndexChanged, self._on_color_map)
+        for key, button in row.swatches.items():
+            self._on_input(button.colorChanged, partial(self._on_color, row.kind, key))
 
     def _on_input(self, signal: Any, action: Callable[..., object]) -> None:
         signal.connect(lambda *sent: None if self._painting else action(*sent))
-
-    def _show_color_maps(self) -> None:
-        combo, maps = self._rows[-1].colors.widget, self._presenter.uncertainty_map.color_maps
-        if [*maps.values()] != [combo.itemText(index) for index in range(combo.count)]:
-            combo.clear()
-            for key, name in maps.items():
-                combo.addItem(name, key)
-        combo.setCurrentIndex(combo.findData(self._presenter.uncertainty_map.color_map))
-
-    # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_color(self, kind: str, key: str, color: Any) -> None:
         self._presenter.set_color(kind, key, (color.red() / 255, color.green() / 255, color.blue() / 255))
 
     def _on_color_map(self, index: int) -> None:
         if index >= 0:
-            self._presenter.uncertainty_map.set_color_map(self._rows[-1].colors.widget.itemData(index))
+            self._presenter.uncertainty_map.set_color_map(self._rows[-1].colors.itemData(index))
 
 
 class _Row:
@@ -301,13 +262,16 @@ class _Row:
         self.opacity.setSuffix(" %")
         self.opacity.setKeyboardTracking(False)
         self.opacity.setToolTip(_("Opacity in slice views. Surfaces follow."))
-        self.colors = _ColorMaps(row.kind) if row.kind == UNCERTAINTY else _Swatches(row.kind, row.colors)
+        # A small button for each class; or a choice of color maps.
+        self.swatches = {color.key: _swatch(row.kind, number, color) for number, color in enumerate(row.colors)}
+        self.colors = _color_maps(row.kind) if row.kind == UNCERTAINTY else _grid(list(self.swatches.values()))
 
     @property
     def widgets(self) -> list[Any]:
         """All that a person can change."""
         boxes = [self.in_slices] if self.in_3d is None else [self.in_slices, self.in_3d]
-        return [*boxes, self.opacity, *self.colors.widgets]
+        colors = [self.colors] if self.kind == UNCERTAINTY else self.swatches.values()
+        return [*boxes, self.opacity, *colors]
 
     def show(self, row: OverlayRow) -> None:
         """Paint a row."""
@@ -317,51 +281,38 @@ class _Row:
         if self.opacity.value != round(100 * row.opacity):
             # Else what a person is typing would vanish.
             self.opacity.setValue(round(100 * row.opacity))
-        self.colors.show(row.colors)
+        for color in row.colors:
+            self.swatches[color.key].setColor(qt_color(color.color))
 
 
-class _Swatches:
-    """The colours of an overlay: a small button for each class."""
-
-    def __init__(self, kind: str, colors: Sequence[OverlayColor]) -> None:
-        self.widget = qt.QWidget()
-        self.buttons: dict[str, Any] = {}
-        self._layout = qt.QGridLayout(self.widget)
-        self._layout.setContentsMargins(2, 1, 2, 1)
-        self._layout.setSpacing(2)
-        for number, color in enumerate(colors):
-            button = ctk.ctkColorPickerButton()
-            button.setObjectName(f"{kind}ColorButton{number}")
-            button.setDisplayColorName(False)
-            button.setFixedSize(_SWATCH_PIXELS, _SWATCH_PIXELS)
-            button.setToolTip(_("Color of {name}").format(name=color.name))
-            self._layout.addWidget(button, number // _SWATCHES_IN_LINE, number % _SWATCHES_IN_LINE)
-            self.buttons[color.key] = button
-        self._layout.setColumnStretch(_SWATCHES_IN_LINE, 1)
-
-    @property
-    def widgets(self) -> list[Any]:
-        return list(self.buttons.values())
-
-    def show(self, colors: Sequence[OverlayColor]) -> None:
-        for color in colors:
-            self.buttons[color.key].setColor(qt_color(color.color))
+def _swatch(kind: str, number: int, color: OverlayColor) -> Any:
+    button = ctk.ctkColorPickerButton()
+    button.setObjectName(f"{kind}ColorButton{number}")
+    button.setDisplayColorName(False)
+    button.setFixedSize(_SWATCH_PIXELS, _SWATCH_PIXELS)
+    button.setToolTip(_("Color of {name}").format(name=color.name))
+    return button
 
 
-class _ColorMaps:
-    """The colours of a map: a choice."""
+def _grid(buttons: Sequence[Any]) -> Any:
+    widget = qt.QWidget()
+    layout = qt.QGridLayout(widget)
+    layout.setContentsMargins(2, 1, 2, 1)
+    layout.setSpacing(2)
+    for number, button in enumerate(buttons):
+        layout.addWidget(button, number // _SWATCHES_IN_LINE, number % _SWATCHES_IN_LINE)
+    layout.setColumnStretch(_SWATCHES_IN_LINE, 1)
+    return widget
 
-    def __init__(self, kind: str) -> None:
-        self.widget = qt.QComboBox()
-        self.widget.setObjectName(f"{kind}ColorMapCombo")
-        self.widget.setToolTip(_("Colors from low to high uncertainty."))
-        # Long names would push the other columns out of a narrow panel; a maximum width would be that of the column.
-        self.widget.setSizeAdjustPolicy(qt.QComboBox.AdjustToMinimumContentsLengthWithIcon)
-        self.widget.setMinimumContentsLength(8)
-        self.widgets = [self.widget]
 
-    def show(self, colors: Sequence[OverlayColor]) -> None:
-        """Nothing: a map has no colour of its own."""
+def _color_maps(kind: str) -> Any:
+    combo = qt.QComboBox()
+    combo.setObjectName(f"{kind}ColorMapCombo")
+    combo.setToolTip(_("Colors from low to high uncertainty."))
+    # Long names would push the other columns out of a narrow panel; a maximum width would be that of the column.
+    combo.setSizeAdjustPolicy(qt.QComboBox.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(8)
+    return combo
 
 
 def qt_color(color: Color) -> Any:
@@ -386,12 +337,12 @@ class HideKey:
     """Space as a key of the main window, off until `set_active` and where the focus gives it another meaning."""
 
     def __init__(self, window: Any, on_held: Callable[[bool], None], tables: Sequence[Any] = ()) -> None:
-        """Make the shortcut.
+        """Make the shortcut; without a window there is none.
 
         Args:
-            window: the main window; None: there is none, and no key.
+            window: the main window.
             on_held: is called with True when the key goes down, and with False when it is released.
-            tables: tables in which Space means nothing, although it does in others.
+            tables: those in which Space means nothing, although it does in others.
         """
         self._on_held = on_held
         self._tables = tuple(tables)

@@ -37,18 +37,12 @@ class ReviewPresenter:
         order: in which the regions are listed.
         number: of the region that is looked at; 0 if none is.
         slides: moves the boundary with wheel and keys.
+        update: shows what has changed, when the application has time.
         note: a message of the last action; "" if there is none.
     """
 
     def __init__(self, logic: CoraNetLogic, overlays: OverlaysPresenter, calls: CallLog, application: Host) -> None:
-        """Follow the result that the section Overlays shows.
-
-        Args:
-            logic: keeps the reviews.
-            overlays: which result is shown; draws what is decided.
-            calls: gets the console call of each action.
-            application: does things later, knows who decides, and opens the Segment Editor.
-        """
+        """Follow the result that the section Overlays shows; the logic keeps the reviews."""
         self.changed, self.decided = Signal(), Signal()
         self.scene = logic.context.scene
         self.review: Optional[RegionReview] = None
@@ -65,7 +59,7 @@ class ReviewPresenter:
         self._problem = ""
         self._reading = StepwiseWork(application, self._on_read)
         self._outlining = StepwiseWork(application, self._on_outlined)
-        self._update = Deferred(application, self._update_now)
+        self.update = Deferred(application, self._update_now)
         self._go = Deferred(application, lambda: self.look_at(self.number))
         self.slides = SlidePresenter(self, overlays, application)
         overlays.changed.connect(self._follow)
@@ -81,7 +75,7 @@ class ReviewPresenter:
             self._follow()
         self._hold()
         if self.review is not None and self.editor is not None:
-            self.review.pause_edit(not watched)
+            self.review.editing.pause(not watched)
         self.outline()
 
     def close(self) -> None:
@@ -89,10 +83,8 @@ class ReviewPresenter:
         self.slides.close()
         self._overlays.changed.disconnect(self._follow)
         self._let_go()
-        self._update.close()
+        self.update.close()
         self._go.close()
-
-    # -- what is shown -----------------------------------------------------------------------------------------------
 
     @property
     def reason(self) -> str:
@@ -127,7 +119,7 @@ class ReviewPresenter:
     @property
     def edited(self) -> int:
         """Number of the region that is being edited; 0 if none is."""
-        return (self.review.edited or 0) if self.review is not None else 0
+        return (self.review.editing.number or 0) if self.review is not None else 0
 
     @property
     def edited_title(self) -> str:
@@ -138,7 +130,7 @@ class ReviewPresenter:
     @property
     def editor(self) -> Any:
         """The vtkMRMLSegmentEditorNode of the panel while it edits a region; None if it does not."""
-        editor = self.review.editor if self.review is not None else None
+        editor = self.review.editing.editor if self.review is not None else None
         return editor if editor is not None and editor.GetSingletonTag() == PANEL_EDITOR else None
 
     @property
@@ -182,30 +174,20 @@ class ReviewPresenter:
             self.slides.reason,
         } - {""}  # fmt: skip
 
-    # -- what a person does ------------------------------------------------------------------------------------------
-
     def sort(self, column: str) -> None:
         """List the regions by a column, or the other way round; one of worklist.SORT_COLUMNS."""
         self.order.click(column)
-        self._update.request()
+        self.update.request()
 
     def choose(self, number: int) -> None:
-        """Look at a region: slices and 3D views go there.
-
-        Raises:
-            DataError: there is no such region.
-        """
+        """Look at a region: slices and 3D views go there."""
         self.slides.take()
         self._required()
         self.look_at(number)
         self.note_call("showRegion", number)
 
     def go(self, step: int) -> None:
-        """Look at the next region of the list (step 1), or at the one before (step -1); after the last, at the first.
-
-        Raises:
-            DataError: there is none.
-        """
+        """Look at the next region of the list (step 1), or at the one before (-1); after the last, at the first."""
         _require(self.reason_not_movable)
         numbers = [row.number for row in self.rows]
         at = numbers.index(self.number) + step if self.number in numbers else 0
@@ -226,14 +208,7 @@ class ReviewPresenter:
         self.go_on(after)
 
     def edit(self, in_panel: bool = False) -> None:
-        """Open the Segment Editor, confined to the region that is looked at.
-
-        Args:
-            in_panel: whether the panel has an editor of its own; else the module Segment Editor opens.
-
-        Raises:
-            DataError: nothing can be edited now.
-        """
+        """Open the Segment Editor, confined to the region that is looked at: the panel's own, else the module."""
         _require(self.reason_not_decidable)
         self.slides.take()
         self._required().begin_edit(self.number, PANEL_EDITOR if in_panel else MODULE_EDITOR)
@@ -243,12 +218,7 @@ class ReviewPresenter:
             self._application.show_segment_editor(hint.format(title=self.edited_title))
 
     def end_edit(self, accept: bool) -> None:
-        """Keep what was painted, or take it back.
-
-        Raises:
-            DataError: no region is being edited.
-            StorageError: a file could not be written; what was painted stays, in the scene.
-        """
+        """Keep what was painted, or take it back; raises as `decide`."""
         review, author = self._required(), self._application.user_name()
         after = self.next_open(self.edited) if accept else 0
         outside = review.end_edit(accept, author)
@@ -265,10 +235,10 @@ class ReviewPresenter:
         _require(self.reason_not_undoable)
         if self.slides.is_under_way:
             self.slides.discard()
-            return
-        number = self._required().undo()
-        self.note_call("undoRegion")
-        self.go_on(number)
+        else:
+            number = self._required().undo()
+            self.note_call("undoRegion")
+            self.go_on(number)
 
     def redo(self) -> None:
         """Do again what was taken back last, and look at its region; raises as `decide`."""
@@ -276,12 +246,6 @@ class ReviewPresenter:
         number = self._required().redo()
         self.note_call("redoRegion")
         self.go_on(number)
-
-    def update_soon(self) -> None:
-        """Show what has changed, when the application has time."""
-        self._update.request()
-
-    # -- following the result that is shown --------------------------------------------------------------------------
 
     def _follow(self) -> None:
         """Take up the review of the result that is shown, if it is another one; draw what is not drawn yet."""
@@ -296,9 +260,9 @@ class ReviewPresenter:
             self._on_taken_up()
             if shown is not None:
                 self._reading.begin(self._take_up(shown))
-            self._update.request()
+            self.update.request()
         elif self.review is not None and self._overlays.reviewed is not self.review.review:
-            self._update.request()
+            self.update.request()
         if self.review is not None:
             self.review.outline.follow_look()
 
@@ -309,7 +273,7 @@ class ReviewPresenter:
         review.layers.keeps_surfaces = True
         self.review = review
         self._on_taken_up()
-        self._update.request()
+        self.update.request()
         yield from review.read_steps()
 
     def _let_go(self) -> None:
@@ -336,13 +300,13 @@ class ReviewPresenter:
             self._on_taken_up()
         else:
             self.outline()
-        self._update.request()
+        self.update.request()
 
     def _on_review(self) -> None:
         if self._reading.is_busy and self.review is not None:
             # The console was faster; what it has decided must not be taken for what the result named.
             self._reading.begin(self.review.read_steps())
-        self._update.request()
+        self.update.request()
 
     def _update_now(self) -> None:
         review = self.review
@@ -387,8 +351,6 @@ class ReviewPresenter:
         if begins and not self.edited and review.decision(self.number) is None:
             slices = nodes_of_class(self.scene, "vtkMRMLSliceNode")
             show_in_slices(review.place(self.number), slices, smallest_field_mm(review.loaded))
-
-    # ----------------------------------------------------------------------------------------------------------------
 
     def _required(self) -> RegionReview:
         if self.review is None:

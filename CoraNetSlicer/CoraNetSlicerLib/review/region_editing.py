@@ -53,16 +53,10 @@ class RegionEditing:
         self._remove_mask()
 
     def begin(self, number: int, box: MaskedBox, selected: str, editor_tag: str = MODULE_EDITOR) -> Any:
-        """Let only the voxels of a region be painted.
-
-        Args:
-            number: of the region.
-            box: its voxels.
-            selected: id of the segment to paint with first.
-            editor_tag: MODULE_EDITOR or PANEL_EDITOR.
+        """Let only the voxels of a region be painted, first with the selected segment.
 
         Returns:
-            The scene's vtkMRMLSegmentEditorNode of that tag, with the effect Paint.
+            The scene's vtkMRMLSegmentEditorNode of that tag (MODULE_EDITOR or PANEL_EDITOR), with the effect Paint.
         """
         # Read before anything is changed: segments on another grid raise an error.
         self._layers.read(box)
@@ -99,8 +93,6 @@ class RegionEditing:
         self._restore_visibility()
         self._before, self._box, self.editor, self.number = {}, None, None, None
         return painted, outside
-
-    # ----------------------------------------------------------------------------------------------------------------
 
     def _kept(self) -> dict[str, _KeptSegment]:
         segmentation = self._loaded.segmentation.GetSegmentation()

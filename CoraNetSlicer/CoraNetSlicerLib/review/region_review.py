@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any, Optional, Union
 
 import numpy as np
 
 from coranet.boundary_slide import BoundaryMargins
-from coranet.contract import Choice, Decision, PredictionFiles, RegionList, Review
+from coranet.contract import Choice, Decision, PredictionFiles, Review
 from coranet.contract.errors import DataError, StorageError
 
 from ..core.context import SceneContext
 from ..core.notification import Signal
 from ..core.results import LoadedPrediction, segment_id
 from ..core.stepwise import run_to_end
-from .boundary_slide import BoundarySliding, SlideChange, box_with_slides, settled_voxels_of_slides, withdraw_slides
-from .improvement import PromotedCase
-from .promotion import promote_case, write_reviewed
+from .boundary_slide import BoundarySliding, box_with_slides, settled_voxels_of_slides, withdraw_slides
+from .improvement import PromotedCase, promote_case, write_reviewed
 from .region_editing import MODULE_EDITOR, RegionEditing
 from .region_view import RegionOutline, RegionPlace, SlideRing, region_place, show_place
-from .region_voxels import RegionVoxels, read_margins, read_region_voxels
-from .review_record import ReviewHistory, ReviewRecord, ReviewStep, StoredReview, write_review_file
-from .segment_layers import MaskedBox, SegmentLayers
+from .review_record import (
+    RegionVoxels,
+    ReviewRecord,
+    ReviewStep,
+    StoredReview,
+    read_margins,
+    read_region_voxels,
+    write_review_file,
+)
+from .segment_layers import MaskedBox, Members, SegmentLayers
 from .worklist import progress_text, status_text
 
 
@@ -46,67 +52,47 @@ class RegionReview:
         changed: sent after each change of decisions, voxels, or what is being edited.
         loaded: the result.
         files: of the case; None where they are not.
+        regions: what is known of the regions, in the order of their numbers 1, 2, ...
+        review: the decisions.
         layers: the segments of the result.
         warnings: what the user should know, in sentences.
         is_being_read: whether the voxels of the regions are being read in steps.
         problem_of_margins: why the result has no margins, once they were looked for; "" if it has.
+        editing: of a region in the Segment Editor; `begin_edit` and `end_edit` begin and end it.
         outline: draws the region that is looked at.
         sliding: moves the boundary while the wheel turns; `take_slide` makes a decision of it.
         ring: shows where and how far.
+        record: what the scene keeps of all.
     """
 
     def __init__(
         self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles], stored: StoredReview
     ) -> None:
-        """Go on with a review, see `review_opening`; a slide that was under way in a saved scene is taken back.
-
-        Args:
-            context: the scene.
-            loaded: the result.
-            files: of the case; None: the scene alone.
-            stored: what the scene keeps of the review, or will.
-        """
+        """Go on with a review, see `review_opening`; a slide that was under way in a saved scene is taken back."""
         self.changed = Signal()
         self.loaded, self.files = loaded, files
+        self.regions, self.review = stored.regions, stored.review
         self.layers = SegmentLayers(loaded.segmentation, loaded.volume)
         self.warnings: tuple[str, ...] = ()
         self.is_being_read = False
         self.problem_of_margins = ""
         self._margins: Optional[BoundaryMargins] = None
-        self._kept = stored
+        self._voxels, self._history = stored.voxels, stored.history
         self._scene = context.scene
-        self._record = ReviewRecord(context, loaded)
-        self._history = ReviewHistory(stored.steps)
-        self._editing = RegionEditing(context, loaded)
+        self.record = ReviewRecord(context, loaded)
+        self.editing = RegionEditing(context, loaded)
         self.outline = RegionOutline(context, self)
         self.sliding, self.ring = BoundarySliding(self), SlideRing(context)
-        under_way = self._record.read_under_way()
+        under_way = self.record.read_under_way()
         if under_way is not None:
-            self.layers.write(self._box_of(under_way), under_way.members(back=True))
-            self._record.write_under_way(None)
-
-    # -- what there is -----------------------------------------------------------------------------------------------
-
-    @property
-    def regions(self) -> RegionList:
-        """What is known of the regions, in the order of their numbers 1, 2, ..."""
-        return self._kept.regions
-
-    @property
-    def review(self) -> Review:
-        """The decisions."""
-        return self._kept.review
-
-    @property
-    def worklist(self) -> Any:
-        """VtkMRMLTableNode with a row for each region; see review_record.COLUMNS."""
-        return self._record.worklist
+            self._apply(under_way, back=True)
+            self.record.write_under_way(None)
 
     @property
     def is_current(self) -> bool:
         """Whether it still goes with its nodes: not so once the result was loaded anew or left the scene."""
         there = (node.GetScene() is not None for node in (self.loaded.segmentation, self.loaded.volume))
-        return all(there) and self._record.is_current
+        return all(there) and self.record.is_current
 
     @property
     def progress(self) -> str:
@@ -131,8 +117,6 @@ class RegionReview:
         decided = [self.voxels(number).box for number in self.review.decisions]
         return [*decided, *(settled_voxels_of_slides(self) if self.review.slides else ())]
 
-    # -- voxels ------------------------------------------------------------------------------------------------------
-
     def voxels(self, number: int) -> RegionVoxels:
         """The voxels of a region; those of all are read on first use.
 
@@ -141,7 +125,7 @@ class RegionReview:
         """
         number = self.regions.region(number).number
         run_to_end(self._read_voxels())
-        return self._kept.voxels[number]
+        return self._voxels[number]
 
     @property
     def margins(self) -> Optional[BoundaryMargins]:
@@ -170,28 +154,6 @@ class RegionReview:
         except DataError as error:
             self.problem_of_margins = str(error)
 
-    def paint(self, number: int, labels: np.ndarray) -> None:
-        """Give the voxels of a region label values, and note nothing of it.
-
-        Args:
-            number: of the region.
-            labels: uint16, flat, in the order of the region's voxels.
-
-        Raises:
-            DataError: a class that is needed has no segment any more, or lies on another grid.
-        """
-        segmentation = self.loaded.segmentation.GetSegmentation()
-        members = {segment_id(label): labels == label.value for label in self.loaded.labels}
-        for identifier, mask in members.items():
-            if mask.any() and segmentation.GetSegment(identifier) is None:
-                raise DataError(
-                    f"the segment '{identifier}' of '{self.loaded.segmentation.GetName()}' was deleted, but the region "
-                    "needs it; load the result again."
-                )
-        self.layers.write(self.voxels(number).box, members)
-
-    # -- deciding ----------------------------------------------------------------------------------------------------
-
     def decide(self, number: int, choice: Union[None, str, Choice], author: str = "") -> None:
         """Give a region what was decided; a step that `undo` takes back.
 
@@ -211,7 +173,7 @@ class RegionReview:
         voxels, box = self.voxels(number), box_with_slides(self, number)
         before = self.layers.read(box)
         withdraw_slides(self, number)
-        self.paint(number, voxels.labels[(chosen or Choice.KEEP).value])
+        self.layers.write(voxels.box, self._members(voxels.labels[(chosen or Choice.KEEP).value]))
         self._note(number, Decision(chosen, author, time.time()) if chosen else None, before, box)
 
     def slide(
@@ -240,9 +202,6 @@ class RegionReview:
     def take_slide(self, author: str = "") -> Optional[int]:
         """Make a decision of the slide under way; one that moves nothing means that a place is right as it is now.
 
-        Args:
-            author: who decides.
-
         Returns:
             The number of the place that is decided by it; None if none is.
         """
@@ -252,7 +211,7 @@ class RegionReview:
             if slide is not None and slide.region is not None and self.decision(slide.region) is None:
                 self.decide(slide.region, Choice.KEEP, author)
         else:
-            self._add(self.step_of_slide(self.sliding.take(author)))
+            self._add(self.sliding.take(author))
         return slide.region if slide is not None else None
 
     def undo(self) -> Optional[int]:
@@ -270,12 +229,12 @@ class RegionReview:
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""
-        return self.edited is None and self._history.peek(back=True) is not None
+        return self.editing.number is None and self._history.peek(back=True) is not None
 
     @property
     def can_redo(self) -> bool:
         """Whether there is an `undo` to take back."""
-        return self.edited is None and self._history.peek(back=False) is not None
+        return self.editing.number is None and self._history.peek(back=False) is not None
 
     def promote(self, trust_certain: Optional[bool] = None) -> PromotedCase:
         """Write what a training learns from: reviewed.nrrd, and known.nrrd, 1 where it is truth.
@@ -293,28 +252,8 @@ class RegionReview:
             self._set_review(replace(self.review, trusts_certain=bool(trust_certain)))
         return promote_case(self)
 
-    # -- editing -----------------------------------------------------------------------------------------------------
-
-    @property
-    def edited(self) -> Optional[int]:
-        """The number of the region that is being edited; None if none is."""
-        return self._editing.number
-
-    @property
-    def editor(self) -> Any:
-        """The vtkMRMLSegmentEditorNode with which a region is being edited; None if none is."""
-        return self._editing.editor
-
-    def pause_edit(self, is_paused: bool) -> None:
-        """Put the brush away while the editor is hidden, or take it up again."""
-        self._editing.pause(is_paused)
-
     def begin_edit(self, number: int, editor_tag: str = MODULE_EDITOR) -> Any:
-        """Prepare the Segment Editor to paint in a region, and nowhere else.
-
-        Args:
-            number: of the region.
-            editor_tag: whose editor: region_editing.MODULE_EDITOR or PANEL_EDITOR.
+        """Prepare the Segment Editor to paint in a region, and nowhere else: MODULE_EDITOR, or PANEL_EDITOR.
 
         Returns:
             The scene's vtkMRMLSegmentEditorNode.
@@ -327,16 +266,12 @@ class RegionReview:
         self.sliding.discard()
         value = region.radical or region.conservative
         selected = next((segment_id(label) for label in self.loaded.labels if label.value == value), "")
-        editor = self._editing.begin(number, self.voxels(number).box, selected, editor_tag)
+        editor = self.editing.begin(number, self.voxels(number).box, selected, editor_tag)
         self.changed.send()
         return editor
 
     def end_edit(self, accept: bool, author: str = "") -> int:
         """End the edit: what was painted in the region is kept as a decision, or taken back.
-
-        Args:
-            accept: keep it.
-            author: who has edited.
 
         Returns:
             How many voxels outside of the region had been changed nevertheless, and were put back.
@@ -345,11 +280,11 @@ class RegionReview:
             DataError: no region is being edited.
             StorageError: as of `decide`.
         """
-        if self.edited is None:
+        number = self.editing.number
+        if number is None:
             raise DataError("no region is being edited; begin with one.")
-        number = self.edited
         box = self.voxels(number).box
-        painted, outside = self._editing.end()
+        painted, outside = self.editing.end()
         if accept:
             before = self.layers.read(box)
             self.layers.write(box, painted)
@@ -357,8 +292,6 @@ class RegionReview:
         else:
             self.changed.send()
         return outside
-
-    # -- looking -----------------------------------------------------------------------------------------------------
 
     def place(self, number: int) -> RegionPlace:
         """Where a region is in the world."""
@@ -377,49 +310,45 @@ class RegionReview:
         show_place(place, self.loaded, self._scene)
         return place
 
-    # -- steps -------------------------------------------------------------------------------------------------------
-
-    def step_of_slide(self, change: SlideChange) -> ReviewStep:
-        """A slide, which is written in the segments already, as a step that can be taken back."""
-        review, number = self.review.with_slide(change.slide), change.slide.region or 0
-        decisions = (self.review.decisions.get(number), review.decisions.get(number))
-        after, slides = self.layers.read(change.box), (self.review.slides, review.slides)
-        return ReviewStep.of(number, decisions, change.before, after, change.box, slides)
+    def repeat(self, number: int, decision: Decision, labels: np.ndarray) -> None:
+        """Decide as before on a region, whose voxels get label values; nothing of it is kept until `keep`."""
+        box = self.voxels(number).box
+        before = self.layers.read(box)
+        self.layers.write(box, self._members(labels))
+        self.take_over(ReviewStep.of(number, (None, decision), (before, self.layers.read(box))))
 
     def take_over(self, step: ReviewStep) -> None:
         """Go on from a step that was done before; nothing of it is kept until `keep`."""
         self._history.add(step)
-        self._kept = replace(self._kept, review=step.review(self.review, back=False))
+        self.review = step.review(self.review, back=False)
 
     def take_all_back(self) -> None:
         """Take all steps back, so that the result is as it was loaded."""
         while (step := self._history.peek(back=True)) is not None:
-            self.layers.write(self._box_of(step), step.members(back=True))
+            self._apply(step, back=True)
             self._history.move(back=True)
 
     def keep(self) -> None:
         """Keep all of it in the scene."""
-        self._kept = replace(self._kept, steps=self._history.text)
-        self._record.write(self._kept)
+        self.record.write(self._stored)
 
-    def keep_before_slide(self, box: Optional[MaskedBox], members: Mapping[str, np.ndarray]) -> None:
-        """Keep what there was before a slide under way, so that a scene that is saved now can go back to it.
+    def _members(self, labels: np.ndarray) -> Members:
+        """Which voxels each class gets of those that are to have label values, flat; each needs its segment."""
+        members = {segment_id(label): labels == label.value for label in self.loaded.labels}
+        segmentation = self.loaded.segmentation.GetSegmentation()
+        for identifier, mask in members.items():
+            if mask.any() and segmentation.GetSegment(identifier) is None:
+                raise DataError(
+                    f"the segment '{identifier}' of '{self.loaded.segmentation.GetName()}' was deleted, but the region "
+                    "needs it; load the result again."
+                )
+        return members
 
-        Args:
-            box: where it is drawn; None: nowhere any more.
-            members: which of these voxels each segment had.
-        """
-        step = ReviewStep.of(0, (None, None), members, {}, box) if box is not None else None
-        self._record.write_under_way(step)
-
-    # ----------------------------------------------------------------------------------------------------------------
-
-    def _note(
-        self, number: int, decision: Optional[Decision], before: Mapping[str, np.ndarray], box: MaskedBox
-    ) -> None:
+    def _note(self, number: int, decision: Optional[Decision], before: Members, box: MaskedBox) -> None:
         slides, others = self.review.slides, tuple(slide for slide in self.review.slides if slide.region != number)
         of_slides = (box, (slides, others)) if others != slides else ()
-        self._add(ReviewStep.of(number, (self.decision(number), decision), before, self.layers.read(box), *of_slides))
+        decisions, members = (self.decision(number), decision), (before, self.layers.read(box))
+        self._add(ReviewStep.of(number, decisions, members, *of_slides))
 
     def _add(self, step: ReviewStep) -> None:
         self._history.add(step)
@@ -431,19 +360,23 @@ class RegionReview:
         step = self._history.peek(back)
         if step is None:
             return None
-        self.layers.write(self._box_of(step), step.members(back))
+        self._apply(step, back)
         self._history.move(back)
         self._set_review(step.review(self.review, back))
         return step.number
 
-    def _box_of(self, step: ReviewStep) -> MaskedBox:
-        return step.box or self.voxels(step.number).box
+    def _apply(self, step: ReviewStep, back: bool) -> None:
+        box = step.box.unpacked() if step.box is not None else self.voxels(step.number).box
+        self.layers.write(box, step.members(back))
+
+    @property
+    def _stored(self) -> StoredReview:
+        return StoredReview(self.regions, self.review, self._voxels, self._history)
 
     def _set_review(self, review: Review) -> None:
         """Keep other decisions on the same regions, and the steps to them; the voxels have been painted before."""
-        before = self.review
-        self._kept = replace(self._kept, review=review, steps=self._history.text)
-        self._record.write_review(self._kept)
+        before, self.review = self.review, review
+        self.record.write_review(self._stored)
         self.changed.send()
         if self.files is None:
             return
@@ -458,7 +391,7 @@ class RegionReview:
             write_reviewed(self.loaded, self.files.reviewed)
 
     def _read_voxels(self) -> Generator[None, None, None]:
-        if len(self._kept.voxels) == len(self.regions.regions):
+        if len(self._voxels) == len(self.regions.regions):
             return
         if self.files is None:
             raise DataError(
@@ -467,16 +400,15 @@ class RegionReview:
             )
         self.is_being_read = True
         try:
-            voxels = yield from read_region_voxels(self.loaded, self.files, self.regions)
+            self._voxels = yield from read_region_voxels(self.loaded, self.files, self.regions)
         finally:
             self.is_being_read = False
-        self._kept = replace(self._kept, voxels=voxels)
-        if self._record.is_current:
-            self._record.write(self._kept)
+        if self.record.is_current:
+            self.keep()
 
     def _require_no_edit(self) -> None:
-        if self.edited is not None:
-            raise DataError(f"region {self.edited} is being edited; keep or discard the edit first.")
+        if self.editing.number is not None:
+            raise DataError(f"region {self.editing.number} is being edited; keep or discard the edit first.")
 
 
 def _choice_of(choice: Union[None, str, Choice]) -> Optional[Choice]:

@@ -72,20 +72,11 @@ class RegionPlace:
 
 
 def region_place(region: Region, volume_node: Any) -> RegionPlace:
-    """Where a region is, transforms above the volume taken into account.
-
-    Args:
-        region: which.
-        volume_node: the volume that was segmented.
-    """
-
-    def world(ijk: Sequence[float]) -> tuple[float, float, float]:
-        return world_point(volume_node, ijk)
-
+    """Where a region is, transforms above the volume taken into account."""
     # Voxels have a size: the box goes from the outside of the first to that of the last.
     i, j, k = ((first - 0.5, last + 0.5) for first, last in region.bounds_ijk)
-    corners = [world((x, y, z)) for x in i for y in j for z in k]
-    return RegionPlace(world(region.center_ijk), np.array(corners))
+    corners = [world_point(volume_node, (x, y, z)) for x in i for y in j for z in k]
+    return RegionPlace(world_point(volume_node, region.center_ijk), np.array(corners))
 
 
 def world_point(volume_node: Any, point_ijk: Sequence[float]) -> tuple[float, float, float]:
@@ -115,11 +106,6 @@ def show_place(place: RegionPlace, loaded: LoadedPrediction, scene: Any) -> None
 
     A volume that is shown in no slice view takes the place of what is shown there, and a result that is hidden that of
     the other results.
-
-    Args:
-        place: of the region.
-        loaded: its result.
-        scene: vtkMRMLScene.
     """
     display = loaded.segmentation.GetDisplayNode()
     if display is not None and not display.GetVisibility():
@@ -130,12 +116,7 @@ def show_place(place: RegionPlace, loaded: LoadedPrediction, scene: Any) -> None
 
 
 def show_volume_somewhere(volume_node: Any, composite_nodes: Iterable[Any]) -> None:
-    """Put a volume into the background of slice views, unless one of them shows it already.
-
-    Args:
-        volume_node: the volume.
-        composite_nodes: vtkMRMLSliceCompositeNode of each view.
-    """
+    """Put a volume into the background of slice views, by vtkMRMLSliceCompositeNode, unless one shows it already."""
     views = list(composite_nodes)
     shown = {volume_id for view in views for volume_id in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID())}
     if volume_node.GetID() not in shown:
@@ -146,10 +127,7 @@ def show_volume_somewhere(volume_node: Any, composite_nodes: Iterable[Any]) -> N
 def show_in_slices(place: RegionPlace, slice_nodes: Iterable[Any], smallest_mm: float = SMALLEST_FIELD_MM) -> None:
     """Bring a region into the middle of slice views, and its box into their field of view with some room around it.
 
-    Args:
-        place: of the region.
-        slice_nodes: vtkMRMLSliceNode of each view; their orientation stays.
-        smallest_mm: the field of view is at least so large.
+    Orientations stay; the field of view is at least `smallest_mm` large.
     """
     for node in slice_nodes:
         was_modifying = node.StartModify()
@@ -218,11 +196,6 @@ def show_in_cameras(place: RegionPlace, loaded: LoadedPrediction, camera_nodes: 
     """Turn cameras to a region of a result that they do not see, without changing from where they look.
 
     A camera that sees it stays: with each turn, the result would leave the middle of the view.
-
-    Args:
-        place: of the region.
-        loaded: the result.
-        camera_nodes: vtkMRMLCameraNode of each view.
     """
     cameras = list(camera_nodes)
     # A region lies anywhere in the result; a person who went near to one stays there.
@@ -245,13 +218,7 @@ def sees(node: Any, point_ras_mm: Sequence[float]) -> bool:
 
 
 def turn_camera(node: Any, point_ras_mm: Sequence[float], field_mm: Optional[float] = None) -> None:
-    """Let a camera look at a point, from the side from where it looks.
-
-    Args:
-        node: vtkMRMLCameraNode.
-        point_ras_mm: where to look.
-        field_mm: go to where so much is seen; None: the distance stays.
-    """
+    """Let a camera look at a point, from the side from where it looks, and go to where `field_mm` are seen."""
     point, position, focus = (np.array(values) for values in (point_ras_mm, node.GetPosition(), node.GetFocalPoint()))
     away, distance = position - focus, float(np.linalg.norm(position - focus))
     away = away / distance if distance else np.array([0.0, 1.0, 0.0])
@@ -308,12 +275,6 @@ class RegionOutline:
     """
 
     def __init__(self, context: SceneContext, review: RegionReview) -> None:
-        """Draw nothing yet.
-
-        Args:
-            context: the scene.
-            review: knows the voxels of the regions.
-        """
         self.node: Any = None
         self._context = context
         self._review = review
@@ -328,9 +289,6 @@ class RegionOutline:
         """Draw a region in place of the one before: a line in slices and, where the result has surfaces, its own.
 
         In steps of some tens of milliseconds, of which only the last one changes the scene.
-
-        Args:
-            number: of the region.
 
         Raises:
             DataError: there is no such region, or a file is missing or does not fit.
@@ -365,8 +323,6 @@ class RegionOutline:
         """Draw nothing any more."""
         remove_with_display(self.node)
         self.node = None
-
-    # ----------------------------------------------------------------------------------------------------------------
 
     @property
     def _is_result_in_3d(self) -> bool:

@@ -16,7 +16,7 @@ from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
-from coranet.contract import Case, Job, Label, ScanIdentity
+from coranet.contract import Case, Job, Label, PredictionFiles, ScanIdentity
 from coranet.contract.errors import DataError
 
 from ..core.case_volume import CaseVolume, is_scan
@@ -68,15 +68,10 @@ class ResultLoading:
         loaded: the LoadedPrediction; None until the last step.
     """
 
-    def __init__(self, context: SceneContext, prediction: Any, volume_node: Any, is_its_scan: bool = False) -> None:
-        """Say what to load.
-
-        Args:
-            context: the scene.
-            prediction: coranet.contract PredictionFiles of the case.
-            volume_node: the volume that was segmented.
-            is_its_scan: the volume is known to be the scan that the result was computed on, as `CaseVolume` finds it.
-        """
+    def __init__(
+        self, context: SceneContext, prediction: PredictionFiles, volume_node: Any, is_its_scan: bool = False
+    ) -> None:
+        """Say what to load for which volume; `is_its_scan`: that of the result, as `CaseVolume` finds it."""
         self.loaded: Any = None
         self._context = context
         self._prediction = prediction
@@ -109,7 +104,7 @@ class ResultLoading:
         loaded: LoadedPrediction = self.loaded
         return loaded
 
-    def _all_steps(self) -> Iterator[object]:
+    def _all_steps(self) -> Generator[object, None, None]:
         result = self._prediction.read_result()
         labels = _read_labels(result, self._prediction.result)
         warnings = tuple(self._prediction.warnings(result))
@@ -122,15 +117,15 @@ class ResultLoading:
         for name, check in checks.items():
             yield from self._read_image(name, check)
         yield from self._read_surfaces(labels)
-        nodes = ResultNodes(self._context, self._volume, key_of_files(self._prediction))
-        yield from nodes.fill(self._images, labels, self._surfaces)
-        nodes.segmentation.SetAttribute(FOLDER_ATTRIBUTE, str(self._prediction.folder.absolute()))
+        nodes = yield from self._fill(labels)
+        nodes[0].SetAttribute(FOLDER_ATTRIBUTE, str(self._prediction.folder.absolute()))
         warnings += tuple(_warnings(checks["segmentation"].found, labels, self._volume.GetName()))
         if not has_identity:
-            warnings += (_grid_alone(self._volume.GetName()),)
-        loaded = LoadedPrediction(
-            self._volume, nodes.segmentation, nodes.overlays, nodes.uncertainty, labels, result, warnings
-        )
+            warnings += (
+                f"The result of '{self._volume.GetName()}' was made by an earlier version and does not say which scan "
+                "it was computed on: only its grid was compared.",
+            )
+        loaded = LoadedPrediction(self._volume, *nodes, labels, result, warnings)
         note_caution(loaded)
         note_doubt(loaded)
         with ExitStack() as stack:
@@ -182,14 +177,93 @@ class ResultLoading:
                 self._surfaces[segment] = _in_world(surface, self._indices_to_world)
                 yield f"place of surface of {segment}"
 
+    def _fill(self, labels: tuple[Label, ...]) -> Generator[str, None, tuple[Any, Any, Any]]:
+        """Bring the results into the nodes of the case, in place of what they held: result, overlays, uncertainty."""
+        case_key = key_of_files(self._prediction)
+        result = self._node(case_key, "vtkMRMLSegmentationNode", "result", "CoraNet")
+        result.SetAttribute(FILLING_ATTRIBUTE, "1")
+        yield "result node"
+        yield from self._fill_result(result.GetSegmentation(), labels)
+        overlays = self._node(case_key, "vtkMRMLSegmentationNode", "overlays", "CoraNet overlays")
+        yield "overlays node"
+        yield from self._fill_overlays(overlays.GetSegmentation(), labels)
+        uncertainty = self._node(case_key, "vtkMRMLScalarVolumeNode", "uncertainty", "CoraNet uncertainty")
+        yield "uncertainty node"
+        self._fill_uncertainty(uncertainty)
+        result.RemoveAttribute(FILLING_ATTRIBUTE)
+        yield "uncertainty map"
+        return result, overlays, uncertainty
 
-def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) -> LoadedPrediction:
+    def _fill_result(self, segmentation: Any, labels: tuple[Label, ...]) -> Iterator[str]:
+        segmentation.SetConversionParameter("Smoothing factor", str(RESULT_SMOOTHING))
+        shared = _oriented_image(self._images["segmentation"])
+        for label in labels:
+            segment = _segment(label.name, label_color(label), label.value, shared)
+            if label.terminology:
+                segment.SetTag(segment.GetTerminologyEntryTagName(), label.terminology)
+            self._add(segmentation, segment, segment_id(label))
+            yield "result segment"
+
+    def _fill_overlays(self, segmentation: Any, labels: tuple[Label, ...]) -> Iterator[str]:
+        segmentation.SetConversionParameter("Smoothing factor", str(OVERLAY_SMOOTHING))
+        # One labelmap, that is one layer, a head: classes of one head exclude each other, the heads overlap.
+        for head in _LABEL_MAPS[1:]:
+            shared = _oriented_image(self._images[head])
+            for label in labels:
+                segment = _segment(f"{label.name} ({head})", label_color(label), label.value, shared)
+                self._add(segmentation, segment, segment_id(label, head))
+                yield f"{head} segment"
+        mask = _oriented_image(self._images["uncertain"])
+        self._add(segmentation, _segment("Uncertain", UNCERTAIN_COLOR, 1, mask), UNCERTAIN_SEGMENT)
+        yield "uncertain segment"
+
+    def _fill_uncertainty(self, node: Any) -> None:
+        display, image = node.GetDisplayNode(), self._images["uncertainty"]
+        # Before the voxels: they would be counted for an automatic window and threshold.
+        display.AutoWindowLevelOff()
+        display.SetWindowLevelMinMax(0.0, 1.0)
+        display.AutoThresholdOff()
+        display.SetThreshold(UNCERTAINTY_LOWER_THRESHOLD, 1.0)
+        display.ApplyThresholdOn()
+        display.SetAndObserveColorNodeID(uncertainty_color_node(self._context).GetID())
+        lie_as(node, image)
+        node.SetAndObserveImageData(image.GetImageData())
+
+    def _add(self, segmentation: Any, segment: Any, identifier: str) -> None:
+        # Before the segment is added: it would be converted to have what the segments before it have.
+        if identifier in self._surfaces:
+            segment.AddRepresentation(CLOSED_SURFACE, self._surfaces[identifier])
+        segmentation.AddSegment(segment, identifier)
+
+    def _node(self, case_key: str, node_class: str, part: str, suffix: str) -> Any:
+        """The case's node of a part, emptied; a node that is there keeps its ID, so views and references stay valid."""
+        marks = {PART_ATTRIBUTE: part, PREDICTION_ATTRIBUTE: case_key}
+        for node in nodes_of_class(self._context.scene, node_class):
+            is_of_volume = node.GetNodeReferenceID(VOLUME_REFERENCE) == self._volume.GetID()
+            if is_of_volume and all(node.GetAttribute(name) == value for name, value in marks.items()):
+                break
+        else:
+            name = self._context.scene.GenerateUniqueName(f"{self._volume.GetName()} {suffix}")
+            node = self._context.scene.AddNewNodeByClass(node_class, name)
+            for name, value in marks.items():
+                node.SetAttribute(name, value)
+            node.SetNodeReferenceID(VOLUME_REFERENCE, self._volume.GetID())
+            node.CreateDefaultDisplayNodes()
+        if node_class == "vtkMRMLSegmentationNode":
+            # In Slicer's own look it would lie over whatever is shown.
+            if node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(False)
+            node.GetSegmentation().RemoveAllSegments()
+            node.RemoveAttribute(REVIEWED_ATTRIBUTE)
+            node.RemoveAttribute(BOUNDS_ATTRIBUTE)
+            node.SetReferenceImageGeometryParameterFromVolumeNode(self._volume)
+        node.SetAndObserveTransformNodeID(self._volume.GetTransformNodeID())
+        self._context.place_under(self._volume, node)
+        return node
+
+
+def load_prediction(context: SceneContext, prediction: PredictionFiles, volume_node: Any) -> LoadedPrediction:
     """Bring the results of one case into the scene, and show them; those of the case that are there are replaced.
-
-    Args:
-        context: the scene.
-        prediction: coranet.contract PredictionFiles of the case.
-        volume_node: the volume that was segmented.
 
     Raises:
         DataError, JobError: as `ResultLoading.steps`.
@@ -202,10 +276,7 @@ def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) ->
 def load_case(context: SceneContext, job: Job, case: Case) -> Generator[object, None, LoadedPrediction]:
     """Load the result of a case, hidden, and its volume if that is not in the scene, in steps of milliseconds.
 
-    Args:
-        context: the scene.
-        job: that made the result.
-        case: of its datalist, with absolute paths.
+    The case is of the job's datalist, with absolute paths.
 
     Raises:
         DataError, JobError: as `CaseVolume.steps` and `ResultLoading.steps`.
@@ -255,124 +326,6 @@ def _warnings(values: set[float], labels: Iterable[Label], volume_name: str) -> 
             yield f"The model found no '{name}' in '{volume_name}'."
 
 
-def _grid_alone(volume_name: str) -> str:
-    return (
-        f"The result of '{volume_name}' was made by an earlier version and does not say which scan it was computed on: "
-        "only its grid was compared."
-    )
-
-
-class ResultNodes:
-    """Finds or makes the nodes of one case. `fill` runs in steps; the nodes are attributes once their step is done."""
-
-    def __init__(self, context: SceneContext, volume_node: Any, case_key: str) -> None:
-        """Know whose nodes they are.
-
-        Args:
-            context: the scene.
-            volume_node: the volume that was segmented.
-            case_key: as `results.case_key` gives it.
-        """
-        self.segmentation: Any = None
-        self.overlays: Any = None
-        self.uncertainty: Any = None
-        self._context = context
-        self._volume = volume_node
-        self._case_key = case_key
-
-    def fill(self, images: Mapping[str, Any], labels: tuple[Label, ...], surfaces: Mapping[str, Any]) -> Iterator[str]:
-        """Bring the results into the nodes, in place of what they held.
-
-        Args:
-            images: by name as in PredictionFiles, volume nodes outside of the scene.
-            labels: the classes.
-            surfaces: vtkPolyData by segment id, in the world; of all segments of a node, or of none.
-
-        Yields:
-            What was done, in a word or two.
-        """
-        self.segmentation = self._node("vtkMRMLSegmentationNode", "result", "CoraNet")
-        self.segmentation.SetAttribute(FILLING_ATTRIBUTE, "1")
-        yield "result node"
-        yield from self._fill_segmentation(images, labels, surfaces)
-        self.overlays = self._node("vtkMRMLSegmentationNode", "overlays", "CoraNet overlays")
-        yield "overlays node"
-        yield from self._fill_overlays(images, labels, surfaces)
-        self.uncertainty = self._node("vtkMRMLScalarVolumeNode", "uncertainty", "CoraNet uncertainty")
-        yield "uncertainty node"
-        self._fill_uncertainty(images["uncertainty"])
-        self.segmentation.RemoveAttribute(FILLING_ATTRIBUTE)
-        yield "uncertainty map"
-
-    def _fill_segmentation(
-        self, images: Mapping[str, Any], labels: tuple[Label, ...], surfaces: Mapping[str, Any]
-    ) -> Iterator[str]:
-        segmentation = self.segmentation.GetSegmentation()
-        segmentation.SetConversionParameter("Smoothing factor", str(RESULT_SMOOTHING))
-        shared = _oriented_image(images["segmentation"])
-        for label in labels:
-            segment = _segment(label.name, label_color(label), label.value, shared)
-            if label.terminology:
-                segment.SetTag(segment.GetTerminologyEntryTagName(), label.terminology)
-            _add(segmentation, segment, segment_id(label), surfaces)
-            yield "result segment"
-
-    def _fill_overlays(
-        self, images: Mapping[str, Any], labels: tuple[Label, ...], surfaces: Mapping[str, Any]
-    ) -> Iterator[str]:
-        segmentation = self.overlays.GetSegmentation()
-        segmentation.SetConversionParameter("Smoothing factor", str(OVERLAY_SMOOTHING))
-        # One labelmap, that is one layer, a head: classes of one head exclude each other, the heads overlap.
-        for head in ("conservative", "radical"):
-            shared = _oriented_image(images[head])
-            for label in labels:
-                segment = _segment(f"{label.name} ({head})", label_color(label), label.value, shared)
-                _add(segmentation, segment, segment_id(label, head), surfaces)
-                yield f"{head} segment"
-        mask = _oriented_image(images["uncertain"])
-        _add(segmentation, _segment("Uncertain", UNCERTAIN_COLOR, 1, mask), UNCERTAIN_SEGMENT, surfaces)
-        yield "uncertain segment"
-
-    def _fill_uncertainty(self, image: Any) -> None:
-        node, display = self.uncertainty, self.uncertainty.GetDisplayNode()
-        # Before the voxels: they would be counted for an automatic window and threshold.
-        display.AutoWindowLevelOff()
-        display.SetWindowLevelMinMax(0.0, 1.0)
-        display.AutoThresholdOff()
-        display.SetThreshold(UNCERTAINTY_LOWER_THRESHOLD, 1.0)
-        display.ApplyThresholdOn()
-        display.SetAndObserveColorNodeID(uncertainty_color_node(self._context).GetID())
-        lie_as(node, image)
-        node.SetAndObserveImageData(image.GetImageData())
-
-    def _node(self, node_class: str, part: str, suffix: str) -> Any:
-        """The case's node of a part, emptied; a node that is there keeps its ID, so views and references stay valid."""
-        node = next((old for old in nodes_of_class(self._context.scene, node_class) if self._is_mine(old, part)), None)
-        if node is None:
-            name = self._context.scene.GenerateUniqueName(f"{self._volume.GetName()} {suffix}")
-            node = self._context.scene.AddNewNodeByClass(node_class, name)
-            node.SetAttribute(PART_ATTRIBUTE, part)
-            node.SetAttribute(PREDICTION_ATTRIBUTE, self._case_key)
-            node.SetNodeReferenceID(VOLUME_REFERENCE, self._volume.GetID())
-            node.CreateDefaultDisplayNodes()
-        if node_class == "vtkMRMLSegmentationNode":
-            # In Slicer's own look it would lie over whatever is shown.
-            if node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(False)
-            node.GetSegmentation().RemoveAllSegments()
-            node.RemoveAttribute(REVIEWED_ATTRIBUTE)
-            node.RemoveAttribute(BOUNDS_ATTRIBUTE)
-            node.SetReferenceImageGeometryParameterFromVolumeNode(self._volume)
-        node.SetAndObserveTransformNodeID(self._volume.GetTransformNodeID())
-        self._context.place_under(self._volume, node)
-        return node
-
-    def _is_mine(self, node: Any, part: str) -> bool:
-        marks = (node.GetAttribute(PART_ATTRIBUTE), node.GetAttribute(PREDICTION_ATTRIBUTE))
-        is_of_volume: bool = node.GetNodeReferenceID(VOLUME_REFERENCE) == self._volume.GetID()
-        return marks == (part, self._case_key) and is_of_volume
-
-
 def _segment(name: str, color: tuple[float, float, float], value: int, labelmap: Any) -> Any:
     segment = slicer.vtkSegment()
     segment.SetName(name)
@@ -380,13 +333,6 @@ def _segment(name: str, color: tuple[float, float, float], value: int, labelmap:
     segment.SetLabelValue(value)
     segment.AddRepresentation(BINARY_LABELMAP, labelmap)
     return segment
-
-
-def _add(segmentation: Any, segment: Any, identifier: str, surfaces: Mapping[str, Any]) -> None:
-    # Before the segment is added: it would be converted to have what the segments before it have.
-    if identifier in surfaces:
-        segment.AddRepresentation(CLOSED_SURFACE, surfaces[identifier])
-    segmentation.AddSegment(segment, identifier)
 
 
 def _oriented_image(node: Any) -> Any:

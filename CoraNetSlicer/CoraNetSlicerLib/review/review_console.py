@@ -42,12 +42,7 @@ class ReviewConsole:
     """
 
     def __init__(self, context: SceneContext, jobsFolder: Path) -> None:
-        """Begin without a review.
-
-        Args:
-            context: the scene and its logics.
-            jobsFolder: where results are looked for that are not where they were.
-        """
+        """Begin without a review; results that are not where they were are looked for in `jobsFolder`."""
         self.context = context
         self.jobsFolder = jobsFolder
         # By segmentation node: steps that can be taken back must not be forgotten from call to call.
@@ -95,7 +90,7 @@ class ReviewConsole:
     def resolveRegion(
         self, case: AnyCase, number: int, choice: Union[None, str, Choice], author: str = ""
     ) -> RegionReview:
-        """Decide on a region.
+        """Decide on a region; returns the review.
 
         Args:
             case: see the class.
@@ -103,11 +98,8 @@ class ReviewConsole:
             choice: "conservative", "radical", or "keep" (the result as it was); None takes the decision back.
             author: who decides.
 
-        Returns:
-            The review.
-
         Raises:
-            DataError: there is no such case, region or choice.
+            DataError: there is no such case, region or choice, or no boundary to slide.
             StorageError: review.json could not be written; the decision stays, in the scene.
         """
         review = self.regions(case)
@@ -117,7 +109,7 @@ class ReviewConsole:
     def resolvePlace(
         self, case: AnyCase, number: int, level: float, radius_mm: Optional[float] = None, author: str = ""
     ) -> RegionReview:
-        """Decide on a place by sliding the boundary there; slides add up.
+        """Decide on a place by sliding the boundary there; slides add up. Returns and raises as `resolveRegion`.
 
         Example:
             >>> logic.resolvePlace(case, 3, level=0.4, author="Ada")
@@ -129,13 +121,6 @@ class ReviewConsole:
                 smaller. Where the model doubts more, it moves farther.
             radius_mm: from where on nothing moves; None: that of the place.
             author: who decides.
-
-        Returns:
-            The review.
-
-        Raises:
-            DataError: there is no such case or place, no boundary near it, or the result has no margins.
-            StorageError: review.json could not be written; the decision stays, in the scene.
         """
         review = self.regions(case)
         review.slide(review.regions.region(number).center_ijk, level, radius_mm, number, author)
@@ -145,7 +130,7 @@ class ReviewConsole:
         self, case: AnyCase, point_ras: Sequence[float], level: float, radius_mm: Optional[float] = None,
         place: Optional[int] = None, author: str = "",
     ) -> RegionReview:  # fmt: skip
-        """Slide the boundary that is nearest to a point, in a place or anywhere.
+        """Slide the boundary that is nearest to a point, in a place or anywhere; as `resolvePlace`.
 
         Example:
             >>> logic.slideAt(case, (12.5, -30.0, 44.0), level=-0.3, radius_mm=8)
@@ -157,12 +142,6 @@ class ReviewConsole:
             radius_mm: None: the middle one of all places, or that of `place`.
             place: number of the place that it decides; None: it decides none.
             author: who decides.
-
-        Returns:
-            The review.
-
-        Raises:
-            DataError, StorageError: as `resolvePlace`.
         """
         review = self.regions(case)
         review.slide(volume_point(review.loaded.volume, point_ras), level, radius_mm, place, author)
@@ -182,11 +161,8 @@ class ReviewConsole:
         Args:
             case: see the class.
             number: of the region.
-            editor: singleton tag of the vtkMRMLSegmentEditorNode that is prepared; the module Segment Editor has
-                "SegmentEditor", the panel "CoraNetSlicerEditor".
-
-        Returns:
-            The scene's vtkMRMLSegmentEditorNode of that tag.
+            editor: singleton tag of the vtkMRMLSegmentEditorNode that is prepared, and returned; the module Segment
+                Editor has "SegmentEditor", the panel "CoraNetSlicerEditor".
         """
         return self.regions(case).begin_edit(number, editor)
 

@@ -18,10 +18,7 @@ from ..core.results import LoadedPrediction, find_prediction_files, results_in_s
 from ..core.stepwise import run_to_end
 from .boundary_slide import repeat_slide
 from .region_review import RegionReview
-from .region_voxels import label_map_steps, read_label_map
-from .review_record import ReviewRecord, ReviewStep, StoredReview, read_review_file
-
-Decisions = Mapping[int, Decision]
+from .review_record import ReviewRecord, StoredReview, label_map_steps, read_label_map, read_review_file
 
 
 def open_review(
@@ -37,12 +34,7 @@ def opening_steps(
     """Take up the review that the scene keeps, else that of the files, else begin one; in steps of milliseconds.
 
     What the files say was decided is done once more on the result's voxels. Where it is broken off, the result is as it
-    was loaded.
-
-    Args:
-        context: the scene.
-        loaded: the result.
-        files: of the case; None: the scene alone.
+    was loaded. Without files, the scene alone counts.
 
     Raises:
         DataError: there are no regions, neither in the scene nor among the files; or they do not fit the result.
@@ -93,7 +85,7 @@ def _repeat(review: RegionReview, before: Review) -> Generator[None, None, None]
         before = replace(before, slides=())
     for change in before.in_order_of_time():
         if isinstance(change, Slide):
-            review.take_over(review.step_of_slide(repeat_slide(review, change, review.review.slides)))
+            review.take_over(repeat_slide(review, change, review.review.slides))
         else:
             _decide_again(review, *change, painted)
         yield
@@ -107,9 +99,7 @@ def _decide_again(review: RegionReview, number: int, decision: Decision, painted
         labels = voxels.box.of(painted)
     else:
         return
-    before = review.layers.read(voxels.box)
-    review.paint(number, labels)
-    review.take_over(ReviewStep.of(number, (None, decision), before, review.layers.read(voxels.box)))
+    review.repeat(number, decision, labels)
 
 
 def _painted(review: RegionReview, before: Review) -> Optional[np.ndarray]:
@@ -128,11 +118,7 @@ def _painted(review: RegionReview, before: Review) -> Optional[np.ndarray]:
 
 
 def _stored_in_scene(record: ReviewRecord, files: Optional[PredictionFiles]) -> Optional[StoredReview]:
-    """The review that the scene keeps, unless nothing is decided in it and the files have other regions now.
-
-    Raises:
-        JobError: the review in the scene or in the file is damaged.
-    """
+    """The review that the scene keeps, unless nothing is decided in it and the files have other regions now."""
     stored = record.read()
     if stored is None or stored.review.decisions or files is None or not files.regions.is_file():
         return stored
@@ -140,12 +126,7 @@ def _stored_in_scene(record: ReviewRecord, files: Optional[PredictionFiles]) -> 
 
 
 def _regions_of_files(loaded: LoadedPrediction, files: PredictionFiles) -> RegionList:
-    """The regions in the files of a case.
-
-    Raises:
-        DataError: there are none, or they lie on another grid than the volume.
-        JobError: regions.json is damaged.
-    """
+    """The regions in the files of a case."""
     if not files.regions.is_file():
         raise DataError(
             f"'{files.folder.name}' has no list of uncertain regions; run 'coranet regions' on it, or segment the "
@@ -160,17 +141,10 @@ def _regions_of_files(loaded: LoadedPrediction, files: PredictionFiles) -> Regio
 
 def _carried_decisions(
     scene: Any, loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList
-) -> Generator[None, None, Decisions]:
+) -> Generator[None, None, Mapping[int, Decision]]:
     """Decisions of an earlier review of the same scan on the regions of a new result, in steps of some milliseconds.
 
-    Args:
-        scene: vtkMRMLScene; an earlier result in it that was made to teach a model has a review.
-        loaded: the new result.
-        files: of the new result.
-        regions: of the new result, in the indices of the volume.
-
-    Returns:
-        By number of the region; {} where there is no earlier review, or none on these regions.
+    By number of the region; {} where there is no earlier review, or none on these regions.
     """
     earlier = earlier_review(scene, loaded)
     if earlier is None or not regions.regions:

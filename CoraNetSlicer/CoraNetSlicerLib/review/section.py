@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import qt
@@ -27,6 +27,7 @@ _DONE = (67, 160, 71, 80)
 _STRUCTURE, _NUMBERS = 1, (0, 2, 3)
 _EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Smoothing")
 _UNDO_STATES, _EDITOR_PIXELS = 10, 300
+Action = Callable[[], None]
 _TYPED_INTO = ("QLineEdit", "QAbstractSpinBox", "QTextEdit", "QPlainTextEdit")
 
 
@@ -34,13 +35,7 @@ class ReviewSection(Section):
     """What is uncertain, one place after the other."""
 
     def __init__(self, ui: Any, presenter: ReviewPresenter, application: Host) -> None:
-        """Bind the widgets.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            presenter: holds what is shown.
-            application: has the window whose keys decide.
-        """
+        """Bind the named widgets of the .ui file."""
         super().__init__(ui)
         self._presenter = presenter
         self._application = application
@@ -53,14 +48,14 @@ class ReviewSection(Section):
         for button, _key, action in actions:
             self.on_click(button, partial(self._on_click, action))
         self.connect(ui.regionsTable.itemSelectionChanged, self._table.on_selection)
-        self.connect(ui.regionsTable.horizontalHeader().sectionClicked, self._on_head)
+        head = ui.regionsTable.horizontalHeader()
+        self.connect(head.sectionClicked, lambda column: presenter.sort(SORT_COLUMNS[column]))
         self.connect(presenter.changed, self._show)
         # The panel shows the reason when the key of a greyed-out button is pressed.
         window = application.main_window()
-        keys = {key: partial(self._on_click, action) for _button, key, action in actions if key}
-        self._keys = ReviewKeys(window, keys)
-        self._slide_keys = ReviewKeys(window, self._bound(self._sliding_actions()), repeats=True)
-        self._ending_keys = ReviewKeys(window, self._bound(self._ending_actions()))
+        self._keys = ReviewKeys(window, {key: action for _button, key, action in actions}, self._on_click)
+        self._slide_keys = ReviewKeys(window, self._sliding_actions(), self._on_click, repeats=True)
+        self._ending_keys = ReviewKeys(window, self._ending_actions(), self._on_click)
         self._gestures = SliceGestures(presenter.scene, application, self._on_wheel)
         # Always there, unless the page is turned or the panel out of sight.
         self.on_event(ui.resultCombo, self._on_event)
@@ -82,7 +77,7 @@ class ReviewSection(Section):
         super().cleanup()
         self._table.clear()
 
-    def _actions(self) -> list[tuple[Any, str, Callable[[], None]]]:
+    def _actions(self) -> list[tuple[Any, str, Action]]:
         """Button, its key, and what both do."""
         ui, presenter = self._ui, self._presenter
         return [
@@ -98,7 +93,7 @@ class ReviewSection(Section):
             (ui.previousRegionButton, "P", partial(presenter.go, -1)),
         ]
 
-    def _sliding_actions(self) -> dict[str, Callable[[], None]]:
+    def _sliding_actions(self) -> dict[str, Action]:
         """What moves the boundary, by key. With Shift, "+" is the key "=" on many keyboards."""
         slide = self._presenter.slides.turn
         return {
@@ -109,15 +104,10 @@ class ReviewSection(Section):
             "[": partial(slide, -1, True),
         }
 
-    def _ending_actions(self) -> dict[str, Callable[[], None]]:
+    def _ending_actions(self) -> dict[str, Action]:
         """What ends a slide, by key; the keys are everybody's while none is under way."""
         take, discard = self._presenter.slides.take_and_go_on, self._presenter.slides.discard
         return {"Return": take, "Enter": take, "Escape": discard}
-
-    def _bound(self, actions: Mapping[str, Callable[[], None]]) -> dict[str, Callable[[], None]]:
-        return {key: partial(self._on_click, action) for key, action in actions.items()}
-
-    # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_wheel(self, turn: WheelTurn) -> bool:
         if self._presenter.slides.reason:
@@ -125,23 +115,19 @@ class ReviewSection(Section):
         self._on_click(partial(self._presenter.slides.turn_wheel, turn))
         return True
 
-    def _on_click(self, action: Callable[[], None]) -> None:
-        # A reason that passes is shown until it has passed.
-        reasons = self._presenter.reasons
+    def _on_click(self, action: Action) -> None:
         with self._application.drawn_once():
             is_done = self.attempt(self._ui.reviewErrorLabel, action)
         message = str(self._ui.reviewErrorLabel.text)
-        self._passing = message if not is_done and message in reasons else ""
+        # A reason that passes is shown until it has passed.
+        self._passing = message if not is_done and message in self._presenter.reasons else ""
         self._show_note()
 
     def _edit(self) -> None:
-        self._presenter.edit(self._editor.is_there)
+        self._presenter.edit(self._editor.widget is not None)
 
     def _on_choice(self, number: int) -> None:
         self._on_click(partial(self._presenter.choose, number))
-
-    def _on_head(self, column: int) -> None:
-        self._presenter.sort(SORT_COLUMNS[column])
 
     def _on_event(self, event: Any) -> None:
         """Folded away, covered by another module, or closed: nothing is kept up to date."""
@@ -150,8 +136,6 @@ class ReviewSection(Section):
             self._is_in_sight = kind == qt.QEvent.Show
             self._presenter.set_watched(self._is_in_sight)
             self._show_keys()
-
-    # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         ui, presenter = self._ui, self._presenter
@@ -224,31 +208,22 @@ class RegionEditor:
     """
 
     def __init__(self, host: Any, application: Host) -> None:
-        """Have no widget yet.
-
-        Args:
-            host: a QWidget with a layout, which gets the widget.
-            application: makes it.
-        """
+        """Have no widget yet; `host` is a QWidget with a layout, which gets it."""
         self._host = host
         self._application = application
-        self._widget: Any = None
-        self._is_asked = self._is_prepared = self._is_shown = False
+        self._is_prepared = self._is_shown = False
         host.setVisible(False)
 
-    @property
-    def is_there(self) -> bool:
-        """Whether the application has such a widget."""
-        if not self._is_asked:
-            self._is_asked = True
-            self._widget = self._application.new_segment_editor()
-        return self._widget is not None
+    @cached_property
+    def widget(self) -> Any:
+        """A qMRMLSegmentEditorWidget; None: the application has no such widget."""
+        return self._application.new_segment_editor()
 
     def show(self, editor_node: Any) -> None:
         """Show the editor of a vtkMRMLSegmentEditorNode; None: hide it."""
         begins, self._is_shown = editor_node is not None and not self._is_shown, editor_node is not None
-        if begins and self._widget is not None:
-            self._bind(self._widget, editor_node)
+        if begins and self.widget is not None:
+            self._bind(self.widget, editor_node)
         self._host.setVisible(self._is_shown)
 
     def _bind(self, widget: Any, editor_node: Any) -> None:
@@ -290,13 +265,7 @@ class RegionsTable:
     """Shows the worklist, and passes on to which region a person goes."""
 
     def __init__(self, table: Any, application: Scheduler, on_choice: Callable[[int], None]) -> None:
-        """Prepare the table.
-
-        Args:
-            table: QTableWidget of five columns.
-            application: does things later.
-            on_choice: is called with the number of the region that a person goes to.
-        """
+        """Prepare a QTableWidget of five columns; `on_choice` gets the number of the region that a person goes to."""
         self._table = table
         self._on_choice = on_choice
         self._titles: list[str] = []
@@ -311,13 +280,7 @@ class RegionsTable:
         header.setSectionsClickable(True)
 
     def show(self, rows: Sequence[RegionRow], number: int, order: RegionOrder) -> None:
-        """Show rows in place of those before.
-
-        Args:
-            rows: in their order.
-            number: of the region that is looked at; 0: none.
-            order: by which they are sorted.
-        """
+        """Show rows in place of those before; the region that is looked at is selected (0: none is)."""
         self._number = number
         direction = qt.Qt.DescendingOrder if order.is_descending else qt.Qt.AscendingOrder
         self._table.horizontalHeader().setSortIndicator(SORT_COLUMNS.index(order.column), direction)
@@ -373,43 +336,43 @@ class ReviewKeys:
     They are off until `set_active`; then keys go where they always go, to the views or the Segment Editor.
     """
 
-    def __init__(self, window: Any, actions: Mapping[str, Callable[[], object]], repeats: bool = False) -> None:
-        """Make the shortcuts.
+    def __init__(
+        self, window: Any, actions: Mapping[str, Action], receive: Callable[[Action], None], repeats: bool = False
+    ) -> None:
+        """Make the shortcuts, by name of the key; without a main window there are none.
 
-        Args:
-            window: the main window; None: there is none, and no key.
-            actions: by name of the key.
-            repeats: whether a key that is held down acts again and again.
+        The receiver gets the action of a key. Those that repeat act again and again while they are held down.
         """
-        self._window = window
         self._shortcuts: list[tuple[Any, Callable[[], None]]] = []
         for key, action in actions.items() if window is not None else ():
+            if not key:
+                continue
             shortcut = qt.QShortcut(window)
             shortcut.setKey(qt.QKeySequence(key))
             # A key that is held down must not decide about one region after the other.
             shortcut.autoRepeat = repeats
             shortcut.enabled = False
-            receive = partial(_unless_typing, action)
-            shortcut.activated.connect(receive)
-            self._shortcuts.append((shortcut, receive))
+            press = partial(_unless_typing, receive, action)
+            shortcut.activated.connect(press)
+            self._shortcuts.append((shortcut, press))
 
     def set_active(self, active: bool) -> None:
         """Let the keys work, or leave them to others."""
-        for shortcut, _receive in self._shortcuts:
+        for shortcut, _press in self._shortcuts:
             shortcut.enabled = active
 
     def cleanup(self) -> None:
         """Take the keys off the window."""
-        for shortcut, receive in self._shortcuts:
+        for shortcut, press in self._shortcuts:
             shortcut.enabled = False
-            shortcut.activated.disconnect(receive)
+            shortcut.activated.disconnect(press)
             shortcut.deleteLater()
         self._shortcuts.clear()
 
 
-def _unless_typing(action: Callable[[], object]) -> None:
+def _unless_typing(receive: Callable[[Action], None], action: Action) -> None:
     # A field takes what is typed into it before any shortcut gets it; this is for those that do not.
     widget = qt.QApplication.focusWidget()
     is_field = widget is not None and any(widget.inherits(class_name) for class_name in _TYPED_INTO)
     if not is_field or widget.readOnly:
-        action()
+        receive(action)

@@ -23,6 +23,8 @@ from ..core.results import segment_id
 from ..core.segment_classes import BINARY_LABELMAP
 from .segment_surfaces import drop_surface, outdate_surface
 
+# Which of some voxels each segment has, by id: bool, flat.
+Members = Mapping[str, np.ndarray]
 # No corner of the volume may lie further than this from a voxel of the segments.
 _GRID_TOLERANCE_VOXELS = 0.01
 
@@ -69,19 +71,15 @@ class MaskedBox:
 class SegmentLayers:
     """The segments of a node on the grid of a volume. What belongs to a segment is a bool for each voxel of a mask.
 
+    Where the segments lie on another grid than the volume, reading and writing raises a DataError.
+
     Attributes:
         node: vtkMRMLSegmentationNode.
-        volume: the volume that it was made for.
+        volume: the volume that it was made for; both lie under the same transform.
         keeps_surfaces: whether surfaces of segments that change are drawn on until they are made anew.
     """
 
     def __init__(self, node: Any, volume_node: Any) -> None:
-        """Take the nodes.
-
-        Args:
-            node: vtkMRMLSegmentationNode.
-            volume_node: the volume that it was made for; both lie under the same transform.
-        """
         self.node = node
         self.volume = volume_node
         self.keeps_surfaces = False
@@ -97,11 +95,7 @@ class SegmentLayers:
         return list(self.node.GetSegmentation().GetSegmentIDs())
 
     def read(self, box: MaskedBox) -> dict[str, np.ndarray]:
-        """Which voxels each segment has, by id, flat.
-
-        Raises:
-            DataError: the segments lie on another grid than the volume.
-        """
+        """Which voxels each segment has, by id, flat."""
         members = {}
         for labelmap, ids in self.layers():
             values = self.values(labelmap, box)
@@ -125,19 +119,10 @@ class SegmentLayers:
                 values[members[segment_id(label)]] = label.value
         return values
 
-    def write(self, box: MaskedBox, members: Mapping[str, np.ndarray]) -> list[str]:
-        """Give segments the voxels of a mask; observers of the node are notified.
+    def write(self, box: MaskedBox, members: Members) -> list[str]:
+        """Give segments the voxels of a mask, and notify observers; returns the ids of those that have changed.
 
-        Args:
-            box: the voxels.
-            members: which of them each segment gets, by id, flat; a segment without an entry keeps its voxels, but
-                loses what another one of its layer gets.
-
-        Returns:
-            Ids of the segments that have changed.
-
-        Raises:
-            DataError: the segments lie on another grid than the volume.
+        A segment without an entry keeps its voxels, but loses what another one of its layer gets.
         """
         changed: list[str] = []
         for labelmap, ids in self.layers():
@@ -147,12 +132,9 @@ class SegmentLayers:
         return changed
 
     def write_whole(self, identifier: str, mask: np.ndarray) -> None:
-        """Give a segment some voxels of the whole volume, as 1 in an image that no other segment has.
+        """Give a segment some voxels (k, j, i) of the whole volume, as 1 in an image that no other segment has.
 
-        Args:
-            identifier: of the segment. Its image is written over where it can be: another one would be drawn in slices
-                over what lay over it.
-            mask: (k, j, i), bool.
+        Its image is written over where it can be: another one would be drawn in slices over what lay over it.
         """
         segment = self._segment(identifier)
         labelmap, ids = next(layer for layer in self.layers() if identifier in layer[1])
@@ -184,15 +166,7 @@ class SegmentLayers:
         return list(layers.values())
 
     def paint(self, values: Mapping[str, int], dtype: Any) -> np.ndarray:
-        """All voxels of the volume, (k, j, i), with a value where a segment is, else 0; a later segment wins.
-
-        Args:
-            values: by id of the segment; one that is not there is left out.
-            dtype: of the array.
-
-        Raises:
-            DataError: the segments lie on another grid than the volume.
-        """
+        """All voxels of the volume, (k, j, i), with a value by id where a segment is, else 0; a later segment wins."""
         painted = np.zeros(size_kji(self.volume), dtype)
         for labelmap, ids in self.layers():
             shown = [identifier for identifier in ids if identifier in values]
@@ -208,12 +182,7 @@ class SegmentLayers:
         changed = np.zeros(size_kji(self.volume), bool)
         for now, before in pairs:
             common = self._common(self.whole, now)
-            if (
-                common is None
-                or before is None
-                or now.GetExtent() != before.GetExtent()
-                or self._offset(now) != self._offset(before)
-            ):
+            if common is None or common != self._common(self.whole, before):
                 changed[:] = True
             else:
                 changed[common[0]] |= voxels_of(now)[common[1]] != voxels_of(before)[common[1]]
@@ -240,11 +209,7 @@ class SegmentLayers:
         segment.AddRepresentation(BINARY_LABELMAP, image)
         return segment
 
-    # ----------------------------------------------------------------------------------------------------------------
-
-    def _write_layer(
-        self, labelmap: Any, ids: Sequence[str], box: MaskedBox, members: Mapping[str, np.ndarray]
-    ) -> list[str]:
+    def _write_layer(self, labelmap: Any, ids: Sequence[str], box: MaskedBox, members: Members) -> list[str]:
         to_write = [identifier for identifier in ids if identifier in members]
         if not to_write:
             return []
@@ -274,8 +239,9 @@ class SegmentLayers:
         if common is not None and box.mask[common[0]].shape == box.mask.shape:
             return labelmap, common[1]
         whole = self._common(self.whole, labelmap)
-        kind = labelmap.GetScalarType() if whole is not None else self._kind_for_all()
-        image = self._empty_image(kind)
+        is_small = max(map(self._value, self.ids)) < 256
+        kind = VTK_UNSIGNED_CHAR if is_small else VTK_UNSIGNED_SHORT
+        image = self._empty_image(kind if whole is None else labelmap.GetScalarType())
         if whole is not None:
             voxels_of(image)[whole[0]] = voxels_of(labelmap)[whole[1]]
         return image, box.slices
@@ -288,9 +254,6 @@ class SegmentLayers:
             return False
         size = size_kji(self.volume)
         return common is not None and voxels_of(labelmap).shape == size == voxels_of(labelmap)[common[1]].shape
-
-    def _kind_for_all(self) -> int:
-        return VTK_UNSIGNED_CHAR if max(map(self._value, self.ids)) < 256 else VTK_UNSIGNED_SHORT
 
     def _empty_image(self, kind: int) -> Any:
         image = slicer.vtkOrientedImageData()

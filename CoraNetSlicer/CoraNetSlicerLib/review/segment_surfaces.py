@@ -30,14 +30,9 @@ _LOG = logging.getLogger(__name__)
 
 
 def has_surface(node: Any, identifier: str) -> bool:
-    """Whether a segment is drawn in 3D, be it as it was before its voxels became others.
-
-    Args:
-        node: vtkMRMLSegmentationNode.
-        identifier: of the segment.
-    """
+    """Whether a segment is drawn in 3D, be it as it was before its voxels became others."""
     surface = _surface(node, identifier)
-    return surface is not None and not _holds_place(surface)
+    return surface is not None and not _has_mark(surface, _PLACE_HOLDER)
 
 
 def surface_of_segment(node: Any, identifier: str) -> Any:
@@ -61,15 +56,11 @@ def ids_to_make(node: Any, identifiers: Iterable[str]) -> list[str]:
 
     Slicer draws no surface of a node whose first segment has none, and converts all that is missing, at once, as soon
     as it has one: so a node has all or none.
-
-    Args:
-        node: vtkMRMLSegmentationNode.
-        identifiers: of the segments to draw.
     """
     first = [identifier for identifier in identifiers if not is_surface_made(node, identifier)]
     others = [
         identifier
-        for identifier in _segment_ids(node)
+        for identifier in node.GetSegmentation().GetSegmentIDs()
         if identifier not in first and not is_surface_made(node, identifier)
     ]
     return [*first, *others] if first else []
@@ -84,13 +75,8 @@ def surface_making_steps(node: Any, identifier: str, smoothing: float) -> Genera
     """Make a segment's surface from its voxels, and only this, in steps of some tens of milliseconds.
 
     It has no more triangles than a view can show. Slicer's own conversion would redo all segments of the node, each
-    with millions of triangles in a large scan.
-
-    Args:
-        node: vtkMRMLSegmentationNode.
-        identifier: of the segment; nothing is done if it is gone. If its voxels become others in the meantime, its
-            surface is one that was lost, see `lost_surface`.
-        smoothing: Slicer's smoothing factor, in [0, 1].
+    with millions of triangles in a large scan. Nothing is done if the segment is gone. If its voxels become others in
+    the meantime, its surface is one that was lost, see `lost_surface`. `smoothing` is Slicer's factor, in [0, 1].
     """
     segment = node.GetSegmentation().GetSegment(identifier)
     labelmap = segment.GetRepresentation(BINARY_LABELMAP) if segment is not None else None
@@ -142,16 +128,11 @@ def _surface(node: Any, identifier: str) -> Any:
     return segment.GetRepresentation(CLOSED_SURFACE) if segment is not None else None
 
 
-def _segment_ids(node: Any) -> list[str]:
-    segmentation = node.GetSegmentation()
-    return [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
-
-
 def _hold_places(node: Any) -> None:
     """Give each segment without a surface an empty one, so that Slicer does not convert all of them here and now."""
     was_modifying = node.StartModify()
     # The first segment last: as soon as it has a surface, Slicer thinks that the node has all of them.
-    for identifier in reversed(_segment_ids(node)):
+    for identifier in reversed(node.GetSegmentation().GetSegmentIDs()):
         if _surface(node, identifier) is None:
             node.GetSegmentation().GetSegment(identifier).AddRepresentation(CLOSED_SURFACE, _place_holder())
     node.EndModify(was_modifying)
@@ -161,10 +142,6 @@ def _place_holder() -> Any:
     surface = vtkPolyData()
     _mark(surface, _PLACE_HOLDER)
     return surface
-
-
-def _holds_place(surface: Any) -> bool:
-    return _has_mark(surface, _PLACE_HOLDER)
 
 
 def _mark(surface: Any, name: str) -> None:
@@ -187,16 +164,9 @@ def _voxels_of(segment: Any) -> tuple[Any, int]:
 def surface_of_steps(
     labelmap: Any, value: int, style: SurfaceStyle, box: tuple[slice, ...] = (slice(None),) * 3
 ) -> Generator[None, None, Any]:
-    """The surface of the voxels of a labelmap that have a value, in the world, in steps of some tens of milliseconds.
+    """The vtkPolyData, in the world, of a labelmap's voxels that have a value, in steps of some tens of milliseconds.
 
-    Args:
-        labelmap: vtkOrientedImageData.
-        value: of the voxels.
-        style: how it is made.
-        box: (k, j, i), in the labelmap's array: only voxels in it, at whose border the surface is closed.
-
-    Returns:
-        vtkPolyData.
+    Only voxels in a box (k, j, i) of the labelmap's array are looked at; at its border the surface is closed.
     """
     scalars = labelmap.GetPointData().GetScalars()
     if scalars is None or not labelmap.GetNumberOfPoints():
@@ -229,13 +199,7 @@ class SurfaceMaking:
     """Makes surfaces when they are to be shown, one at a time, so that the application answers in between."""
 
     def __init__(self, application: Scheduler, on_change: Callable[[], None], on_made: Callable[[], None]) -> None:
-        """Have nothing to make.
-
-        Args:
-            application: does things later.
-            on_change: called after each surface, and before the first.
-            on_made: called after the last one.
-        """
+        """`on_change` is called after each surface, and before the first; `on_made` after the last one."""
         self._on_change = on_change
         self._waiting: list[_Surface] = []
         self._made = 0

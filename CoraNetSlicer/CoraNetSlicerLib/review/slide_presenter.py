@@ -6,8 +6,7 @@ The wheel with Shift over slice views is taken before Slicer's own gestures, whi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from coranet.contract import Choice
 from coranet.contract.errors import CoraNetError, DataError
@@ -39,13 +38,6 @@ class SlidePresenter:
     """State and actions of a slide in the section Review, of which it is a part."""
 
     def __init__(self, presenter: ReviewPresenter, overlays: OverlaysPresenter, application: Host) -> None:
-        """Slide nothing yet.
-
-        Args:
-            presenter: of the section: which review, and which place is looked at.
-            overlays: measures nothing while a slide is under way.
-            application: draws later, and knows who decides.
-        """
         self._presenter = presenter
         self._overlays = overlays
         self._application = application
@@ -76,28 +68,21 @@ class SlidePresenter:
         """Slide the boundary under the cursor, or (with Ctrl) change the radius.
 
         Within the radius of the slide under way a turn goes on with it; elsewhere that one is taken first.
-
-        Raises:
-            DataError: it cannot be slid, or there is none near.
-            StorageError: as of `take`.
         """
         review = self._required()
         center = volume_point(review.loaded.volume, turn.point_ras_mm)
         if not review.sliding.covers(center):
             radius = review.sliding.slide.radius_mm if review.sliding.slide is not None else None
             self.take()
-            self._begin(center, self._presenter.number if self._lies_in_place(center) else None, radius)
+            number = self._presenter.number
+            is_in_place = bool(number) and review.sliding.is_in_place(center, number)
+            self._begin(center, number if is_in_place else None, radius)
         self._go_on(turn.step, turn.with_control)
 
     def turn(self, notches: int, changes_radius: bool = False) -> None:
-        """Slide the boundary at the place that is looked at, or change the radius; a slide under way goes on.
+        """Slide the boundary at the place that is looked at by notches, above 0 out; or change the radius.
 
-        Args:
-            notches: above 0 out, below 0 in; of the radius: larger, smaller.
-            changes_radius: whether they are of the radius.
-
-        Raises:
-            DataError: it cannot be slid.
+        A slide under way goes on.
         """
         review = self._required()
         if not self.is_under_way:
@@ -111,11 +96,7 @@ class SlidePresenter:
         self._go_on(notches, changes_radius)
 
     def take(self) -> None:
-        """Decide by the slide under way, if there is one.
-
-        Raises:
-            StorageError: review.json could not be written; the decision stays, in the scene.
-        """
+        """Decide by the slide under way, if there is one; raises as `ReviewPresenter.decide`."""
         review = self._presenter.review
         if review is None or review.sliding.slide is None or not review.is_current:
             return
@@ -128,7 +109,7 @@ class SlidePresenter:
             )
         elif slide.region is not None:
             self._presenter.note_call("resolveRegion", slide.region, Choice.KEEP.value, author=author)
-        self._presenter.update_soon()
+        self._presenter.update.request()
 
     def take_and_go_on(self) -> None:
         """Decide by the slide under way, and look at the next place that is undecided; raises as `take`."""
@@ -141,7 +122,7 @@ class SlidePresenter:
         """Take the slide under way back."""
         if self._presenter.review is not None:
             self._presenter.review.sliding.discard()
-            self._presenter.update_soon()
+            self._presenter.update.request()
 
     def settle(self) -> None:
         """Take the slide under way where an error of writing cannot be shown at once."""
@@ -162,8 +143,6 @@ class SlidePresenter:
         """Take the slide under way, and draw none any more."""
         self.settle()
         self._draw.close()
-
-    # ----------------------------------------------------------------------------------------------------------------
 
     def _required(self) -> RegionReview:
         review = self._presenter.review
@@ -195,21 +174,9 @@ class SlidePresenter:
         self._overlays.follow_slide((slide.grows, slide.shrinks), box)
         self._presenter.changed.send()
 
-    def _lies_in_place(self, center_ijk: Sequence[float]) -> bool:
-        """Whether a point lies in the place that is looked at."""
-        number = self._presenter.number
-        return bool(number) and self._required().sliding.is_in_place(center_ijk, number)
 
-
-@dataclass(frozen=True)
-class WheelTurn:
-    """The wheel was turned by a notch while Shift was held.
-
-    Attributes:
-        point_ras_mm: the point of the slice under the cursor, in the world.
-        step: 1 away from the person, -1 towards them.
-        with_control: whether Ctrl was held, too.
-    """
+class WheelTurn(NamedTuple):
+    """The wheel was turned by a notch over a point of the world, away from the person (1) or towards them (-1)."""
 
     point_ras_mm: tuple[float, float, float]
     step: int
@@ -220,13 +187,7 @@ class SliceGestures:
     """Signals turns of the wheel while active. Without Shift, and where it is not needed, the wheel is Slicer's."""
 
     def __init__(self, scene: Any, application: Host, receive: Callable[[WheelTurn], bool]) -> None:
-        """Hear nothing yet.
-
-        Args:
-            scene: vtkMRMLScene, whose layout has the views.
-            application: has the views.
-            receive: gets each turn; returns whether it was for them, so that Slicer does nothing.
-        """
+        """`receive` gets each turn, and returns whether it was for it, so that Slicer does nothing."""
         self._scene = scene
         self._application = application
         self._receive = receive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -33,21 +34,18 @@ class ReviewedCase:
     """A case of the scene of which regions are decided.
 
     Attributes:
+        key: names the case while the scene is open.
         loaded: the result.
         text: what a person calls it, with how far its review is.
         regions: how many are decided.
         is_used: whether it is to be learned from.
     """
 
+    key: str
     loaded: LoadedPrediction
     text: str
     regions: int
     is_used: bool
-
-    @property
-    def key(self) -> str:
-        """Names the case while the scene is open."""
-        return str(self.loaded.segmentation.GetID())
 
 
 class TeachBackPresenter:
@@ -66,16 +64,7 @@ class TeachBackPresenter:
         self, logic: CoraNetLogic, models: ModelChoice, training: TrainingPresenter,
         environment: EnvironmentPresenter, calls: CallLog, application: Scheduler,
     ) -> None:  # fmt: skip
-        """Look for reviewed cases.
-
-        Args:
-            logic: reviews, promotes and trains.
-            models: the chosen one is improved.
-            training: one at a time.
-            environment: whether the engine can run.
-            calls: gets the console calls.
-            application: does things later.
-        """
+        """Look for reviewed cases, with which the chosen one of the models can be improved."""
         self.changed, self.started = Signal(), Signal()
         self.cases: tuple[ReviewedCase, ...] = ()
         self.lost = ""
@@ -104,8 +93,6 @@ class TeachBackPresenter:
         self._look.close()
         self._writing.stop()
 
-    # -- what is shown -----------------------------------------------------------------------------------------------
-
     @property
     def summary(self) -> str:
         """How much there is to learn from, which model is improved, and how long that takes."""
@@ -129,11 +116,8 @@ class TeachBackPresenter:
         if chosen.folder not in self._durations:
             self._durations[chosen.folder] = _duration(chosen.folder)
         seconds = self._durations[chosen.folder]
-        return (
-            _("It takes about {time}, as the training of that model did.").format(time=duration(seconds))
-            if seconds
-            else ""
-        )
+        text = _("It takes about {time}, as the training of that model did.")
+        return text.format(time=duration(seconds)) if seconds else ""
 
     @property
     def title(self) -> str:
@@ -205,9 +189,8 @@ class TeachBackPresenter:
 
         That of the training that was started here, once it is finished, else that of the chosen model.
         """
-        return self._card_of_improved or self._card_of_chosen
-
-    # -- what a person does ------------------------------------------------------------------------------------------
+        chosen = self._models.chosen
+        return self._card_of_improved or (chosen.card if chosen is not None and chosen.card.before else None)
 
     def set_used(self, key: str, used: bool) -> None:
         """Use a case, or leave it out."""
@@ -220,27 +203,17 @@ class TeachBackPresenter:
         self.changed.send()
 
     def use_improved(self) -> None:
-        """Choose the improved model under Segment.
-
-        Raises:
-            ModelError: it is not there any more.
-        """
+        """Choose the improved model under Segment."""
         if self._improved is not None:
             self._models.choose(self._improved.folder)
 
     def start(self) -> None:
-        """Begin to write the reviewed cases and to train on from the model; returns at once.
-
-        Raises:
-            CoraNetError: it cannot be started; with the reason.
-        """
+        """Begin to write the reviewed cases and to train on from the model; returns at once, or raises the reason."""
         if self.reason_not_startable or self._models.chosen is None:
             raise JobError(self.reason_not_startable)
         self.error = ""
         self._writing.begin(self._start_steps([case.loaded for case in self._used], self._models.chosen.folder))
         self.changed.send()
-
-    # ----------------------------------------------------------------------------------------------------------------
 
     @property
     def _used(self) -> list[ReviewedCase]:
@@ -286,8 +259,8 @@ class TeachBackPresenter:
             return None  # the section Review shows the reason
         regions, total = len(review.review.decisions), len(review.regions.regions)
         text = _("{name}: {decided} of {total} places").format(name=name, decided=regions, total=total)
-        is_used = str(loaded.segmentation.GetID()) not in self._unused
-        return ReviewedCase(loaded, text, regions, is_used) if regions else None
+        key = str(loaded.segmentation.GetID())
+        return ReviewedCase(key, loaded, text, regions, key not in self._unused) if regions else None
 
     def _start_steps(self, cases: list[LoadedPrediction], model: Any) -> Generator[str, None, None]:
         promoted: list[PromotedCase] = []
@@ -312,26 +285,19 @@ class TeachBackPresenter:
         handle = self._improved
         if handle is None or handle.status is not JobStatus.FINISHED:
             return None
-        try:
+        with suppress(CoraNetError):
             card = ModelCard.read(handle.folder)
-        except CoraNetError:
-            return None
-        return card if card.before else None
-
-    @property
-    def _card_of_chosen(self) -> Optional[ModelCard]:
-        chosen = self._models.chosen
-        return chosen.card if chosen is not None and chosen.card.before else None
+            return card if card.before else None
+        return None
 
 
 def _duration(model: Path) -> float:
     """Seconds that the training of a model took, without what was stopped before; 0 if unknown."""
-    try:
+    with suppress(CoraNetError):
         training = find_training(model)
         events = training.read_events() if training is not None else []
-    except CoraNetError:
-        return 0.0
-    return next((event.seconds for event in reversed(events) if isinstance(event, Finished)), 0.0)
+        return next((event.seconds for event in reversed(events) if isinstance(event, Finished)), 0.0)
+    return 0.0
 
 
 def _count_cases(count: int) -> str:

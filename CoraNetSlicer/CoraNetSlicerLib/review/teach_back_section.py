@@ -20,13 +20,7 @@ class TeachBackSection(Section):
     """Which cases are taught back, and the start of the training."""
 
     def __init__(self, ui: Any, presenter: TeachBackPresenter, application: Scheduler) -> None:
-        """Bind the widgets.
-
-        Args:
-            ui: has the named widgets of the .ui file as attributes.
-            presenter: holds what is shown.
-            application: does things later.
-        """
+        """Bind the named widgets of the .ui file."""
         super().__init__(ui)
         self._presenter = presenter
         self._application = application
@@ -45,14 +39,10 @@ class TeachBackSection(Section):
         self.connect(presenter.changed, self._show)
         self._show()
 
-    # -- from the person ---------------------------------------------------------------------------------------------
-
     def _on_tick(self, item: Any) -> None:
         row = self._ui.reviewedCasesList.row(item)
         if 0 <= row < len(self._keys):
             self._presenter.set_used(self._keys[row], item.checkState() == qt.Qt.Checked)
-
-    # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         ui, presenter = self._ui, self._presenter

@@ -25,13 +25,7 @@ class UncertaintyMap:
     """The map of one result in the slice views, which keep how it is drawn."""
 
     def __init__(self, context: SceneContext, application: Views, on_change: Callable[[], None]) -> None:
-        """Have no result yet.
-
-        Args:
-            context: the scene.
-            application: knows the slice views.
-            on_change: called after each change of what is shown.
-        """
+        """`on_change` is called after each change of what is shown."""
         self._context = context
         self._application = application
         self._on_change = on_change

@@ -144,24 +144,14 @@ def rounded_ml(ml: float) -> str:
 
 
 def slide_text(slide: Optional[Slide], ml: float, labels: Sequence[Label]) -> str:
-    """How a boundary is slid, in two lines; of a slide under way, what it has changed, and how it ends.
-
-    Args:
-        slide: under way; None: none is.
-        ml: by how much it makes the class that grows larger.
-        labels: the classes.
-    """
+    """How a boundary is slid, in two lines; of a slide under way, by how many mL it changes a class, and its end."""
     if slide is None:
-        return "\n".join((
-            _("Shift + wheel moves the boundary (keys + and -)."),
-            _("Shift + Ctrl + wheel changes the radius (keys [ and ])."),
-        ))  # fmt: skip
+        gestures = _("Shift + wheel moves the boundary (keys + and -).")
+        return gestures + "\n" + _("Shift + Ctrl + wheel changes the radius (keys [ and ]).")
     name = next((label.name for label in labels if label.value == slide.grows), str(slide.grows))
     change = f"{'-' if ml < 0 else '+'}{short_ml(abs(ml))}"
-    return "\n".join((
-        _("{name} {change} mL, radius {radius:.1f} mm.").format(name=name, change=change, radius=slide.radius_mm),
-        _("Press Enter to accept, Esc to discard."),
-    ))  # fmt: skip
+    text = _("{name} {change} mL, radius {radius:.1f} mm.").format(name=name, change=change, radius=slide.radius_mm)
+    return text + "\n" + _("Press Enter to accept, Esc to discard.")
 
 
 def _row(review: RegionReview, region: Region) -> RegionRow:

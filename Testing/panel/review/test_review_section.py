@@ -132,7 +132,7 @@ class TestDecidingWithKeys:
         assert review["decisions"]["1"]["author"] == "Ada" and len(numbers) > 3
 
     def test_from_the_key_to_the_painted_voxels_are_few_calls_in_few_files(self, loaded, window, monkeypatch):
-        """Whoever reads the way must not follow more: at most seven calls in six files of the extension."""
+        """Whoever reads the way must not follow more: at most six calls in five files of the extension."""
         ways, write = [], SegmentLayers._write_layer
 
         def written(layers, *given):
@@ -142,8 +142,8 @@ class TestDecidingWithKeys:
 
         monkeypatch.setattr(SegmentLayers, "_write_layer", written)
         window.press("1")
-        assert ways and len(ways[0]) <= 7, ways[0]
-        assert len({file for file, _name in ways[0]}) <= 6, ways[0]
+        assert ways and len(ways[0]) <= 6, ways[0]
+        assert len({file for file, _name in ways[0]}) <= 5, ways[0]
 
     def test_all_is_decided_in_the_end_and_no_voxel_outside_is_touched(
         self, loaded, presenter, ui, window, process_events

@@ -13,8 +13,8 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from CoraNetSlicerLib.core.results import UNCERTAIN_COLOR, UNCERTAIN_SEGMENT, nodes_of_class
 from CoraNetSlicerLib.review.caution import draw_uncertain_region
 from CoraNetSlicerLib.review.looks import LOOKS, apply_look
+from CoraNetSlicerLib.review.result_surface import COLORS, SurfaceColoring, colors_of_doubt, surface_doubt
 from CoraNetSlicerLib.review.segment_surfaces import make_surface, surface_of_segment
-from CoraNetSlicerLib.review.surface_coloring import COLORS, SurfaceColoring, colors_of_doubt, surface_doubt
 
 RESULT = [f"segmentation-{value}" for value in (PANCREAS, TUMOR)]
 
@@ -210,7 +210,7 @@ def test_what_cannot_be_coloured_is_plain(context, application, loaded, monkeypa
     def fails(*_):
         raise ValueError("no normals")
 
-    monkeypatch.setattr("CoraNetSlicerLib.review.surface_coloring.surface_doubt", fails)
+    monkeypatch.setattr("CoraNetSlicerLib.review.result_surface.surface_doubt", fails)
     coloring = SurfaceColoring(context, application)
     coloring.attach(loaded)
     application.run()

@@ -1,0 +1,395 @@
+"""The result's surface in 3D: the uncertainty as its colours, and while a boundary is slid, the part around the slide.
+
+3D views draw a segment in one colour, so a model of the same shape lies on each surface, a hair outside: in the
+structure's colour where it is certain, yellow where the voxels around a point are uncertain over a wide band. The
+surface itself stays visible: what hides it would be saved with the scene, and missed where CoraNet is not installed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+import slicer
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkPoints
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+from vtkmodules.vtkFiltersCore import vtkAssignAttribute
+
+from coranet.closed_surface import RESULT_SMOOTHING, SurfaceStyle
+from coranet.contract.errors import DataError
+
+from ..core.context import SceneContext, add_for_a_while, remove_with_display
+from ..core.images import voxels_of
+from ..core.protocols import Scheduler
+from ..core.results import PART_ATTRIBUTE, UNCERTAIN_COLOR, LoadedPrediction
+from ..core.segment_classes import BINARY_LABELMAP
+from ..core.stepwise import Deferred, StepwiseWork
+from .overlays import RESULT, UNCERTAIN, Appearance, is_surface_colored, set_surface_colored
+from .segment_layers import MaskedBox, SegmentLayers, world_to_ijk
+from .segment_surfaces import replace_outdated, surface_of_segment, surface_of_steps
+
+_LOG = logging.getLogger(__name__)
+COLORS = "Uncertainty colors"
+# How far along the normal, to both sides: voxels of the finest spacing, and at least so many mm.
+_REACH_VOXELS, _LEAST_REACH_MM = 3.0, 3.0
+_SAMPLES = 7
+# A band this wide, as a share of what is looked at, is as yellow as can be.
+_WIDE = 0.75
+# How far a model lies outside of its surface, in voxels of the finest spacing: enough for any depth buffer.
+_OUTSIDE_VOXELS = 0.05
+# Longer than between two notches of a wheel that is turned without a stop.
+_REST_MS = 150
+# The part is replaced up to so many voxels outside of the box, and made from more, so that it is smoothed alike there.
+_AROUND, _MARGIN = 2, 6
+
+
+class SurfaceColoring:
+    """Draws models on the surfaces of one result, made one after the other, so that the application answers."""
+
+    def __init__(self, context: SceneContext, application: Scheduler) -> None:
+        self._context = context
+        self._loaded: Optional[LoadedPrediction] = None
+        # By id of the segment: the vtkMRMLModelNode, and what it was made from.
+        self._models: dict[str, Any] = {}
+        self._made_from: dict[str, tuple[Any, ...]] = {}
+        self._step = Deferred(application, self._make_next)
+
+    def attach(self, loaded: Optional[LoadedPrediction]) -> None:
+        """Take a result, or none."""
+        is_other = (loaded and loaded.segmentation) is not (self._loaded and self._loaded.segmentation)
+        self._loaded = loaded
+        if is_other:
+            self.follow()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Follow the surfaces, their colours and what is uncertain, soon."""
+        self._step.request()
+
+    def follow(self) -> None:
+        """Show and hide models as the surfaces are shown; none is made.
+
+        What is not shown is used again: 3D views need a tenth of a second to let go of a model.
+        """
+        # A scene that was closed has taken them along.
+        self._models = {identifier: node for identifier, node in self._models.items() if node.GetScene() is not None}
+        colored = self._colored_surfaces()
+        for identifier, node in self._models.items():
+            if node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(identifier in colored and self._is_made(identifier))
+
+    def colors_of(self, identifier: str, surface: Any) -> Optional[np.ndarray]:
+        """Colours of the points of a surface of a segment, (points, 3) uint8; None where it has no model."""
+        if self._loaded is None or identifier not in self._colored_surfaces() or not self._is_made(identifier):
+            return None
+        color = self._loaded.segmentation.GetSegmentation().GetSegment(identifier).GetColor()
+        return colors_of_doubt(surface_doubt(surface, self._loaded), color)
+
+    def lay_on(self, identifier: str, surface: Any, colors: np.ndarray) -> None:
+        """Draw a segment's model on a surface, which is nearly the segment's, until it is made anew."""
+        self._models[identifier].SetAndObserveMesh(_colored(surface, colors, self._outside_mm))
+
+    def close(self) -> None:
+        """Take all models away, and make no more."""
+        self._step.close()
+        for node in self._models.values():
+            remove_with_display(node)
+        self._models.clear()
+
+    @property
+    def _outside_mm(self) -> float:
+        return float(_OUTSIDE_VOXELS * min(self._loaded.uncertainty.GetSpacing())) if self._loaded is not None else 0.0
+
+    def _colored_surfaces(self) -> dict[str, Any]:
+        """By id of each segment of the result that is drawn in 3D and opaque, its surface."""
+        loaded = self._loaded
+        if loaded is None or loaded.uncertainty is None or loaded.uncertainty.GetImageData() is None:
+            return {}
+        appearance = Appearance(loaded, RESULT)
+        if not is_surface_colored(loaded.segmentation) or not appearance.is_visible_3d:
+            return {}
+        display, surfaces = loaded.segmentation.GetDisplayNode(), {}
+        for identifier in appearance.ids_in_3d:
+            surface = surface_of_segment(loaded.segmentation, identifier)
+            opacity = display.GetSegmentOpacity3D(identifier) * display.GetOpacity3D() * display.GetOpacity()
+            if surface is not None and surface.GetNumberOfPoints() and opacity == 1.0:
+                surfaces[identifier] = surface
+        return surfaces
+
+    def _is_made(self, identifier: str) -> bool:
+        """Whether there is a model of this result's surface, be it as it was before."""
+        segmentation, *_others = self._made_from.get(identifier, (None,))
+        return identifier in self._models and self._loaded is not None and segmentation is self._loaded.segmentation
+
+    def _make_next(self) -> None:
+        loaded = self._loaded
+        outdated = [
+            identifier
+            for identifier in self._colored_surfaces()
+            if loaded is not None
+            and (identifier not in self._models or self._made_from.get(identifier) != _sources(identifier, loaded))
+        ]
+        if loaded is not None and outdated:
+            try:
+                self._make(outdated[0], loaded)
+            except Exception:  # noqa: BLE001 - the plain surfaces are better than none
+                _LOG.exception("the surface of '%s' could not be coloured", outdated[0])
+                set_surface_colored(loaded.segmentation, False)
+        self.follow()
+        if outdated[1:]:
+            self._step.request()
+
+    def _make(self, identifier: str, loaded: LoadedPrediction) -> None:
+        surface = surface_of_segment(loaded.segmentation, identifier)
+        color = loaded.segmentation.GetSegmentation().GetSegment(identifier).GetColor()
+        colors = colors_of_doubt(surface_doubt(surface, loaded), color)
+        if identifier not in self._models:
+            self._models[identifier] = _new_model(self._context.scene)
+        self._models[identifier].SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
+        self.lay_on(identifier, surface, colors)
+        self._made_from[identifier] = _sources(identifier, loaded)
+
+
+def _sources(identifier: str, loaded: LoadedPrediction) -> tuple[Any, ...]:
+    """What must be the same for a model to be right; first whose surface it is."""
+    segment = loaded.segmentation.GetSegmentation().GetSegment(identifier)
+    surface = surface_of_segment(loaded.segmentation, identifier)
+    uncertain = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN) if loaded.overlays is not None else None
+    labelmap = uncertain.GetRepresentation(BINARY_LABELMAP) if uncertain is not None else None
+    scalars = labelmap.GetPointData().GetScalars() if labelmap is not None else None
+    return (
+        loaded.segmentation,
+        surface.GetPoints().GetMTime(),
+        segment.GetColor(),
+        loaded.uncertainty.GetImageData().GetMTime(),
+        scalars.GetMTime() if scalars is not None else 0,
+        loaded.segmentation.GetTransformNodeID(),
+    )
+
+
+def _new_model(scene: Any) -> Any:
+    """A vtkMRMLModelNode that is neither offered anywhere nor saved with the scene."""
+    display = slicer.vtkMRMLModelDisplayNode()
+    display.SetScalarVisibility(True)
+    display.SetActiveScalar(COLORS, vtkAssignAttribute.POINT_DATA)
+    display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseDirectMapping)
+    display.SetVisibility(False)
+    node = slicer.vtkMRMLModelNode()
+    node.SetName("CoraNet uncertainty on the surface")
+    node.SetAttribute(PART_ATTRIBUTE, "surface")
+    return add_for_a_while(scene, node, display)
+
+
+def _colored(surface: Any, colors: np.ndarray, outside_mm: float) -> Any:
+    """A surface with colours, its points moved outwards along their normals; all else is that of the other."""
+    colored = vtkPolyData()
+    colored.ShallowCopy(surface)
+    normals = surface.GetPointData().GetNormals()
+    if normals is not None:
+        moved = vtk_to_numpy(surface.GetPoints().GetData()) + np.float32(outside_mm) * vtk_to_numpy(normals)
+        points = vtkPoints()
+        points.SetData(numpy_to_vtk(np.ascontiguousarray(moved, dtype=np.float32), deep=True))
+        colored.SetPoints(points)
+    array = numpy_to_vtk(colors, deep=True)
+    array.SetName(COLORS)
+    colored.GetPointData().AddArray(array)
+    colored.GetPointData().SetActiveScalars(COLORS)
+    return colored
+
+
+def surface_doubt(surface: Any, loaded: LoadedPrediction) -> np.ndarray:
+    """How uncertain the voxels are around each point of a surface: the mean along its normal, of flagged voxels alone.
+
+    Args:
+        surface: vtkPolyData in the world of the segmentation node, with normals.
+        loaded: the result with its uncertainty map.
+
+    Returns:
+        (points,) float32 in [0, 1]; 0 where nothing is flagged, as after a decision.
+    """
+    volume, total = loaded.uncertainty, np.zeros(surface.GetNumberOfPoints(), np.float32)
+    if not total.size:
+        return total
+    uncertainty = voxels_of(volume.GetImageData())
+    points = vtk_to_numpy(surface.GetPoints().GetData()).astype(np.float64)
+    to_ijk = world_to_ijk(volume)
+    normals = surface.GetPointData().GetNormals()
+    along = vtk_to_numpy(normals).astype(np.float64) @ to_ijk[:3, :3].T if normals is not None else 0.0 * points
+    ijk = points @ to_ijk[:3, :3].T + to_ijk[:3, 3]
+    reach = max(_LEAST_REACH_MM, _REACH_VOXELS * min(volume.GetSpacing()))
+    last_ijk = np.array(uncertainty.shape[::-1]) - 1
+    away = reach * np.abs(along)
+    first = np.clip(np.floor((ijk - away).min(axis=0)), 0, last_ijk).astype(int)
+    last = np.clip(np.ceil((ijk + away).max(axis=0)), 0, last_ijk).astype(int)
+    i, j, k = first.tolist()
+    # Only what is near is looked at, however large the volume is.
+    box = MaskedBox((k, j, i), np.ones((last - first + 1)[::-1], bool))
+    doubt = uncertainty[box.slices] * _flagged(loaded, box)
+    for distance in np.linspace(-reach, reach, _SAMPLES):
+        i, j, k = (np.clip(np.rint(ijk + distance * along), 0, last_ijk).astype(np.int32) - first).T
+        total += doubt[k, j, i]
+    return total / _SAMPLES
+
+
+def colors_of_doubt(doubt: np.ndarray, color: tuple[float, float, float]) -> np.ndarray:
+    """Colours (points, 3) uint8, from that of a structure, at a doubt of 0, to that of the uncertain region."""
+    share = np.clip(doubt / _WIDE, 0.0, 1.0)[:, None]
+    mixed = (1 - share) * np.array(color) + share * np.array(UNCERTAIN_COLOR)
+    return np.asarray(np.rint(255 * mixed), np.uint8)
+
+
+def _flagged(loaded: LoadedPrediction, box: MaskedBox) -> np.ndarray:
+    """Which voxels of a box are flagged, bool, (k, j, i); all of them where the uncertain region is gone."""
+    if not Appearance(loaded, UNCERTAIN).segment_ids:
+        return box.mask
+    segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN)
+    try:
+        values = SegmentLayers(loaded.overlays, loaded.uncertainty).values(
+            segment.GetRepresentation(BINARY_LABELMAP), box
+        )
+    except DataError:
+        # It was drawn anew on another grid.
+        return box.mask
+    return np.asarray(values == segment.GetLabelValue()).reshape(box.mask.shape)
+
+
+class SlideSurfaces:
+    """Follows a slide in 3D when the wheel rests for a moment, in steps of some tens of milliseconds.
+
+    The part of a surface around the slide is made anew, the rest stays. It is a preview: where both parts meet they can
+    be a part of a voxel apart. The whole surface is made after the slide.
+    """
+
+    def __init__(self, application: Scheduler, coloring: SurfaceColoring) -> None:
+        self._coloring = coloring
+        self._requested: tuple[Any, ...] = ()
+        self._outside: dict[str, _Part] = {}
+        self._box: Any = None
+        self._work = StepwiseWork(application, self._on_end)
+        self._rest = Deferred(application, self._begin)
+
+    def follow(self, loaded: LoadedPrediction, identifiers: Sequence[str], box: MaskedBox) -> None:
+        """Draw some segments of a result as they are now, soon, if they are drawn in 3D.
+
+        Nothing has changed outside of the box around the slide since the first request.
+        """
+        self._requested = (loaded, tuple(identifiers), box)
+        self._rest.request_at_rest(_REST_MS)
+
+    def stop(self) -> None:
+        """Follow no more: the slide has ended, and whole surfaces are made."""
+        self._requested, self._box = (), None
+        self._outside.clear()
+        self._work.stop()
+
+    def close(self) -> None:
+        """Follow no more, despite any request."""
+        self.stop()
+        self._rest.close()
+
+    def _begin(self) -> None:
+        if self._requested:
+            self._work.begin(self._steps(*self._requested))
+
+    def _on_end(self, problem: str) -> None:
+        if problem:
+            _LOG.warning("a slide could not be followed in 3D: %s", problem)
+
+    def _steps(
+        self, loaded: LoadedPrediction, identifiers: Sequence[str], box: MaskedBox
+    ) -> Generator[None, None, None]:
+        if box is not self._box:
+            self._outside.clear()
+            self._box = box
+        appearance = Appearance(loaded, RESULT)
+        if not appearance.segment_ids or not appearance.is_visible_3d:
+            return
+        is_outside = _is_outside(loaded, box)
+        for identifier in identifiers:
+            surface = surface_of_segment(loaded.segmentation, identifier)
+            if surface is None or identifier not in appearance.segment_ids:
+                continue
+            if identifier not in self._outside:
+                colors = self._coloring.colors_of(identifier, surface)
+                self._outside[identifier] = _Part.of(surface, colors, is_outside)
+                yield
+            around = yield from _surface_around(loaded, identifier, box)
+            colors = self._coloring.colors_of(identifier, around)
+            part = _Part.of(around, colors, lambda middles: ~is_outside(middles))
+            joined, colors = self._outside[identifier].joined(part)
+            if colors is not None:
+                self._coloring.lay_on(identifier, joined, colors)
+            replace_outdated(loaded.segmentation, identifier, joined)
+            yield
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Triangles of a surface.
+
+    Attributes:
+        points: (N, 3), float32, in the world.
+        normals: (N, 3), float32.
+        colors: (N, 3), uint8; None: it has none.
+        triangles: (T, 3).
+    """
+
+    points: np.ndarray
+    normals: np.ndarray
+    colors: Optional[np.ndarray]
+    triangles: np.ndarray
+
+    @staticmethod
+    def of(surface: Any, colors: Optional[np.ndarray], is_wanted: Callable[[np.ndarray], np.ndarray]) -> _Part:
+        """The triangles whose middle, (T, 3) in the world, is wanted."""
+        if not surface.GetNumberOfPolys():
+            empty = np.zeros((0, 3), np.float32)
+            return _Part(empty, empty, None if colors is None else colors[:0], np.zeros((0, 3), np.int64))
+        points = vtk_to_numpy(surface.GetPoints().GetData())
+        triangles = vtk_to_numpy(surface.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+        triangles = triangles[is_wanted(points[triangles].mean(axis=1))]
+        used, triangles = np.unique(triangles, return_inverse=True)
+        normals = surface.GetPointData().GetNormals()
+        directions = vtk_to_numpy(normals)[used] if normals is not None else np.zeros((len(used), 3), np.float32)
+        return _Part(points[used], directions, None if colors is None else colors[used], triangles.reshape(-1, 3))
+
+    def joined(self, other: _Part) -> tuple[Any, Optional[np.ndarray]]:
+        """The vtkPolyData of both, and its colours, if both have some."""
+        triangles = np.concatenate([self.triangles, other.triangles + len(self.points)]).astype(np.int64)
+        points, cells, surface = vtkPoints(), vtkCellArray(), vtkPolyData()
+        points.SetData(numpy_to_vtk(np.concatenate([self.points, other.points]).astype(np.float32), deep=True))
+        cells.SetData(3, numpy_to_vtkIdTypeArray(triangles.ravel(), deep=True))
+        surface.SetPoints(points)
+        surface.SetPolys(cells)
+        normals = numpy_to_vtk(np.concatenate([self.normals, other.normals]).astype(np.float32), deep=True)
+        surface.GetPointData().SetNormals(normals)
+        if self.colors is None or other.colors is None:
+            return surface, None
+        return surface, np.concatenate([self.colors, other.colors])
+
+
+def _surface_around(loaded: LoadedPrediction, identifier: str, box: MaskedBox) -> Generator[None, None, Any]:
+    """The surface of a segment in a box and a little around it."""
+    segment = loaded.segmentation.GetSegmentation().GetSegment(identifier)
+    labelmap = segment.GetRepresentation(BINARY_LABELMAP)
+    around = SegmentLayers(loaded.segmentation, loaded.volume).slices_in(labelmap, box.grown(_AROUND + _MARGIN))
+    surface = yield from surface_of_steps(labelmap, segment.GetLabelValue(), SurfaceStyle(RESULT_SMOOTHING), around)
+    yield
+    return surface
+
+
+def _is_outside(loaded: LoadedPrediction, box: MaskedBox) -> Callable[[np.ndarray], np.ndarray]:
+    """Whether points (N, 3) of a segmentation's world lie outside of a box of the volume and a little around it."""
+    to_ijk = world_to_ijk(loaded.volume)
+    low = np.array(box.first_kji[::-1]) - 0.5 - _AROUND
+    high = np.array(box.first_kji[::-1]) + np.array(box.mask.shape[::-1]) - 0.5 + _AROUND
+
+    def is_outside(points: np.ndarray) -> np.ndarray:
+        ijk = points @ to_ijk[:3, :3].T + to_ijk[:3, 3]
+        return np.asarray(((ijk < low) | (ijk > high)).any(axis=1))
+
+    return is_outside

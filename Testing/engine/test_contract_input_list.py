@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,15 @@ def test_a_scan_that_is_named_again_is_segmented_once_and_that_is_told(a_folder_
     # The folder's three, and its first one twice.
     assert len(sentences) == 5 and {*once.left_out, *sentences} <= set(listed.left_out)
     assert len({case.image for case in listed.cases}) == len(listed.cases)
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symbolic", "hard"])
+def test_a_link_to_a_scan_is_the_same_scan(tmp_path, link):
+    (tmp_path / "a.nrrd").write_bytes(b"x")
+    (tmp_path / "c.nrrd").write_bytes(b"x")  # a copy is known by its voxels, once it has been read
+    link(tmp_path / "a.nrrd", tmp_path / "b.nrrd")
+    listed = input_list([tmp_path])
+    assert [case.id for case in listed.cases] == ["a", "c"]
+    assert listed.left_out == (
+        f"'{tmp_path / 'b.nrrd'}' is the same file as '{tmp_path / 'a.nrrd'}'; it is segmented once.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 
@@ -87,6 +88,17 @@ def test_a_scan_that_was_saved_anew_is_known_again(tmp_path, how):
     datalist = listed(case, other, saved_anew(case, Role.UNLABELED, how))
     (warning,) = same_scans(survey_cases(datalist, quiet), datalist.cases)
     assert "c0.nrrd' (labeled)" in warning.message and "anew" in warning.message and "(unlabeled)" in warning.message
+
+
+@pytest.mark.parametrize("role", [Role.UNLABELED, Role.TEST])
+@pytest.mark.parametrize("link", [os.symlink, os.link, shutil.copy], ids=["symbolic link", "hard link", "copy"])
+def test_a_link_or_a_copy_is_the_same_scan(tmp_path, link, role):
+    case, other = (write_case(tmp_path, f"c{n}", Role.TRAINING, seed=n) for n in (0, 1))
+    link(case.image, tmp_path / "again.nrrd")
+    again = Case("again", role, str(tmp_path / "again.nrrd"), None if role is Role.UNLABELED else case.label)
+    datalist = listed(case, other, again)
+    (warning,) = same_scans(survey_cases(datalist, quiet), datalist.cases)
+    assert "c0.nrrd' (labeled)" in warning.message and "again.nrrd'" in warning.message
 
 
 @pytest.mark.parametrize(("first", "second", "consequence"), CONSEQUENCES, ids=lambda value: str(value).split(".")[-1])

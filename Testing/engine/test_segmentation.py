@@ -240,6 +240,14 @@ def test_the_caution_and_its_threshold_are_told_with_the_result(
     assert uncertain.sum() > (read_image(files.uncertainty).voxels >= 0.5).sum()
 
 
+def test_a_scan_that_is_given_twice_is_told(segment, an_oblique_scan, an_oblique_grid, a_reporter):
+    other = scan_on(an_oblique_grid, 3)
+    job, _ = segment({"a": an_oblique_scan, "copy of a": an_oblique_scan, "b": other})
+    messages = [event.message for event in a_reporter.events if getattr(event, "code", "") == "same_scan"]
+    assert messages == ["'a' and 'copy of a' are the same scan, voxel for voxel; keep one of them."]
+    assert job.prediction("copy of a").result.exists()
+
+
 class TestSkipping:
     @pytest.fixture
     def a_job(self, tmp_path, a_random_model, an_oblique_scan):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -62,16 +63,27 @@ def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("c
 
 
 def _each_once(scans: Sequence[tuple[str, Path]], channels: Sequence[str]) -> tuple[list[tuple[str, Path]], list[str]]:
-    """Scans without those that are named again, as by a folder and a file in it; and a sentence on each of these."""
-    places: set[str] = set()
+    """Scans without those that are given again, as by a folder and a file in it; and a sentence on each of these."""
+    first: dict[object, Path] = {}
     unique: list[tuple[str, Path]] = []
     left_out: list[str] = []
     for name, path in scans:
-        place = os.path.normcase(os.path.abspath(path))
+        other = first.setdefault(_place(path), path)
         # A file of four dimensions is named once for each of its channels.
-        if place in places and len(channels) == 1:
-            left_out.append(f"'{path}' is given twice; it is segmented once.")
+        if other is not path and len(channels) == 1:
+            is_link = os.path.abspath(path) != os.path.abspath(other)
+            what = f"is the same file as '{other}'" if is_link else "is given twice"
+            left_out.append(f"'{path}' {what}; it is segmented once.")
             continue
-        places.add(place)
         unique.append((name, path))
     return unique, left_out
+
+
+def _place(path: Path) -> object:
+    """Where a file or folder lies: the same for all links to it."""
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        # Some file systems of Windows number no files.
+        if status.st_ino:
+            return status.st_dev, status.st_ino
+    return os.path.normcase(os.path.realpath(path))

@@ -32,7 +32,6 @@ class Fix:
 class FindingRow:
     """A finding of level "error" or "warning" as it is shown; without fixes where a click can do nothing."""
 
-    code: str
     level: str
     text: str
     fixes: tuple[Fix, ...] = ()
@@ -53,7 +52,7 @@ def row_of_no_environment(folder: str, gib: float) -> FindingRow:
     )
     tip = _("Downloads and installs in the background. You can use Slicer meanwhile, and stop it at any time.")
     fix = Fix("install", _("Install"), tip)
-    return FindingRow("environment.missing", "error", text.format(folder=folder, gib=round(gib)), (fix,))
+    return FindingRow("error", text.format(folder=folder, gib=round(gib)), (fix,))
 
 
 def rows_of(health: Health, kind: InterpreterKind, has_pytorch_module: bool) -> list[FindingRow]:
@@ -62,12 +61,12 @@ def rows_of(health: Health, kind: InterpreterKind, has_pytorch_module: bool) -> 
     rows = []
     if missing:
         fixes = _fixes_of_packages(missing, kind, has_pytorch_module, are_missing=True)
-        rows.append(FindingRow("package.missing", "error", _missing_text(missing), fixes))
+        rows.append(FindingRow("error", _missing_text(missing), fixes))
     for finding in health.findings:
         if finding.code != "package.missing":
             fixes = _fixes_of(finding, kind, has_pytorch_module)
             texts = [finding.message] if fixes or not finding.fix else [finding.message, finding.fix]
-            rows.append(FindingRow(finding.code, finding.level, " ".join(map(sentence, texts)), fixes))
+            rows.append(FindingRow(finding.level, " ".join(map(sentence, texts)), fixes))
     return sorted(rows, key=lambda row: row.level != "error")
 
 

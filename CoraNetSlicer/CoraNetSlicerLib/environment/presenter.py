@@ -78,7 +78,7 @@ class EnvironmentPresenter:
         rows: list[FindingRow] = []
         if self._packages.problem:
             fixes = () if self.kind is InterpreterKind.PRIVATE else (choose_private(),)
-            rows.append(FindingRow("install.failed", "error", self._packages.problem, fixes))
+            rows.append(FindingRow("error", self._packages.problem, fixes))
         if self.environment.is_missing and not self.is_installing:
             rows.append(row_of_no_environment(self.environment.folder, needed_gib()))
         elif self.health:

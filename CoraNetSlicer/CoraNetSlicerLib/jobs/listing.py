@@ -30,8 +30,7 @@ class JobSummary:
 
     Attributes:
         changed: when something happened last, seconds since 1970.
-        phase: what a job does or did when it was stopped; "" if unknown.
-        share_done: of that phase, 0 to 1; None while unknown.
+        share_done: of what it does or did when it was stopped, 0 to 1; None while unknown.
         seconds_left: until the end of everything, estimated at `changed`; None while unknown.
         time_budget: how long a training that is not over may take in all; "": as long as its steps take.
         is_stopping: whether it was asked to stop and still runs.
@@ -42,7 +41,6 @@ class JobSummary:
     kind: Optional[JobKind] = None
     status: Optional[JobStatus] = None
     changed: float = 0.0
-    phase: str = ""
     share_done: Optional[float] = None
     seconds_left: Optional[float] = None
     time_budget: str = ""
@@ -99,7 +97,7 @@ def _with_progress(summary: JobSummary, events: list[Event]) -> JobSummary:
     if latest is None:
         return summary
     seconds = None if latest.phase in BEFORE_STEPS else latest.seconds_left
-    return replace(summary, phase=latest.phase, share_done=latest.share, seconds_left=seconds)
+    return replace(summary, share_done=latest.share, seconds_left=seconds)
 
 
 def _stamp(folder: Path) -> _Stamp:

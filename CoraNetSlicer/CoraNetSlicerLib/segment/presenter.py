@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Any, Optional, Union
 
 from coranet.contract import Case, Job, JobKind, JobStatus
@@ -32,32 +31,18 @@ from .segmentation_source import SegmentationSource, SourceKind, images_to_segme
 _LOADED = "SegmentationLoaded"
 
 
-class CaseState(str, Enum):
-    """The status of a case."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    SKIPPING = "skipping"
-    DONE = "done"
-    LOADING = "loading"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    LEFT = "left"
-
-
 @dataclass(frozen=True)
 class CaseRow:
     """A line of the table.
 
     Attributes:
         case: its id, by which files and calls know it.
-        text: its state in words.
+        text: what becomes of it, such as "running, 42 %".
         action: what its button does: "skip", "load", "show", or "" for no button.
         name: what a person calls it: its volume's name in the scene.
     """
 
     case: str
-    state: CaseState
     text: str
     action: str = ""
     name: str = ""
@@ -340,23 +325,23 @@ def _running_text(progress: CaseProgress) -> str:
 
 def _row_of_outcome(case: str, outcome: Event, progress: CaseProgress) -> CaseRow:
     if isinstance(outcome, CaseFailed):
-        return CaseRow(case, CaseState.FAILED, _("failed: {reason}").format(reason=outcome.message))
+        return CaseRow(case, _("failed: {reason}").format(reason=outcome.message))
     if not isinstance(outcome, CaseDone):
-        return CaseRow(case, CaseState.SKIPPED, _("skipped"))
+        return CaseRow(case, _("skipped"))
     if case in progress.loading:
-        return CaseRow(case, CaseState.LOADING, _("loading"))
+        return CaseRow(case, _("loading"))
     if case in progress.problems:
         text = _("done, not loaded: {reason}").format(reason=progress.problems[case])
-        return CaseRow(case, CaseState.DONE, text, "load")
+        return CaseRow(case, text, "load")
     text = _("done in {time}").format(time=duration(max(1.0, outcome.seconds)))
-    return CaseRow(case, CaseState.DONE, text, "show" if case in progress.loaded else "load")
+    return CaseRow(case, text, "show" if case in progress.loaded else "load")
 
 
 def _row_without_outcome(case: str, is_next: bool, progress: CaseProgress) -> CaseRow:
     if progress.status.is_over:
-        return CaseRow(case, CaseState.LEFT, _("not segmented"))
+        return CaseRow(case, _("not segmented"))
     if case in progress.skipping:
-        return CaseRow(case, CaseState.SKIPPING, _("skipping"))
+        return CaseRow(case, _("skipping"))
     if is_next and progress.status is JobStatus.RUNNING:
-        return CaseRow(case, CaseState.RUNNING, _running_text(progress), "skip")
-    return CaseRow(case, CaseState.WAITING, _("waiting"), "skip")
+        return CaseRow(case, _running_text(progress), "skip")
+    return CaseRow(case, _("waiting"), "skip")

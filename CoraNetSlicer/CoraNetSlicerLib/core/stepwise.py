@@ -110,11 +110,11 @@ class Deferred:
         self._is_waiting = False
         self._is_closed = False
 
-    def request(self) -> None:
-        """Do it soon; if it is to be done anyway, that is all."""
+    def request(self, milliseconds: int = 0) -> None:
+        """Do it after some time, which may be none; if it is to be done anyway, that is all."""
         if not self._is_waiting and not self._is_closed:
             self._is_waiting = True
-            self._scheduler.later(self._run, 0)
+            self._scheduler.later(self._run, milliseconds)
 
     def request_at_rest(self, milliseconds: int) -> None:
         """Do it when there was no further request for a while, which is one to two times so long."""

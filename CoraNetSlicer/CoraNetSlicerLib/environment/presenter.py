@@ -11,6 +11,7 @@ from coranet.contract.errors import CoraNetError
 
 from ..core.notification import Signal
 from ..core.protocols import Host
+from ..core.stepwise import Deferred
 from ..core.translation import _, sentence
 from .environment import Environment, InterpreterKind
 from .fixes import FindingRow, choose_private, row_of_no_environment, rows_of, summary_of
@@ -46,7 +47,8 @@ class EnvironmentPresenter:
         self.health: Optional[Health] = None
         self._interpreter: Optional[Interpreter] = None
         self._problem = ""
-        self._is_polling = self._is_closed = False
+        self._is_closed = False
+        self._polling = Deferred(application, self._poll)
 
     @property
     def is_checking(self) -> bool:
@@ -234,6 +236,7 @@ class EnvironmentPresenter:
     def close(self) -> None:
         """Let go: the doctor is ended, an installation goes on to its end."""
         self._is_closed = True
+        self._polling.close()
         self._forget_probe()
 
     def _forget_probe(self) -> None:
@@ -242,14 +245,10 @@ class EnvironmentPresenter:
             self._probe = None
 
     def _poll_later(self) -> None:
-        if not self._is_polling and (self.is_checking or self.is_installing):
-            self._is_polling = True
-            self._application.later(self._poll, _POLL_MS)
+        if self.is_checking or self.is_installing:
+            self._polling.request(_POLL_MS)
 
     def _poll(self) -> None:
-        self._is_polling = False
-        if self._is_closed:
-            return
         try:
             self._look_at_processes()
         except Exception as error:  # noqa: BLE001 - a check that ends so must not be waited for

@@ -14,6 +14,7 @@ from coranet.contract.errors import CoraNetError, StorageError
 
 from ..core.notification import Signal
 from ..core.protocols import Host
+from ..core.stepwise import Deferred
 from ..core.translation import _, sentence
 from ..logic import CoraNetLogic
 from .handle import log_tail, time_left
@@ -54,7 +55,7 @@ class JobsPresenter:
         self._summaries: dict[Path, JobSummary] = {}
         self.chosen: Optional[Path] = None
         self._is_watched = False
-        self._is_waiting = False
+        self._look = Deferred(application, self._look_again)
         remembered = application.setting(FOLDER_SETTING)
         if remembered and not _reason_not_usable(Path(remembered)):
             logic.jobsFolder = Path(remembered)
@@ -221,12 +222,10 @@ class JobsPresenter:
 
     def _look_again_later(self, expected: bool = False) -> None:
         runs = expected or any(summary.status is JobStatus.RUNNING for summary in self._summaries.values())
-        if runs and self._is_watched and not self._is_waiting:
-            self._is_waiting = True
-            self._application.later(self._look_again, _LOOK_AGAIN_MS)
+        if runs and self._is_watched:
+            self._look.request(_LOOK_AGAIN_MS)
 
     def _look_again(self) -> None:
-        self._is_waiting = False
         if not self._is_watched:
             return
         try:

@@ -89,3 +89,23 @@ def test_a_position_is_relative_to_what_is_named():
 def test_where_nothing_is_named_there_is_no_position():
     classes = torch.zeros(2, 3, 4, dtype=torch.uint8)
     assert not any(axis.any() for axis in Evidence(torch.zeros(9, 2, 3, 4), classes, classes).position)
+
+
+def test_ends_are_those_of_the_slices_with_structures():
+    classes = torch.zeros(6, 10, 10, dtype=torch.uint8)
+    classes[1:4, :5], classes[2] = 1, 1
+    # An island is no end.
+    classes[5, 0, 0] = 1
+    ends = Evidence(torch.zeros(9, 6, 10, 10), classes, classes).ends(0, 8.0)
+    expected = [
+        [-1, 0, 1, 2, 3, 3], [3, 2, 1, 0, -1, -2],
+        [-0.8, 0, 0.8, 1.6, 2.4, 3], [2.4, 1.6, 0.8, 0, -0.8, -1.6],
+        [0, 1, 2, 3, 3, 3], [3, 3, 3, 2, 1, 0], [0, 0.5, 1, 0.5, 0, 0.01],
+    ]  # fmt: skip
+    torch.testing.assert_close(ends, torch.tensor(expected))
+
+
+def test_where_nothing_is_named_the_ends_are_those_of_the_scan():
+    classes = torch.zeros(3, 2, 2, dtype=torch.uint8)
+    ends = Evidence(torch.zeros(9, 3, 2, 2), classes, classes).ends(0, 10.0)
+    assert ends.tolist() == [[0, 1, 2], [2, 1, 0]] * 3 + [[0, 0, 0]]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from coranet.error_model import network as network_file
-from coranet.error_model.evidence import HEAD_CHANNELS, Evidence
+from coranet.error_model.evidence import ENDS, HEAD_CHANNELS, Evidence
 from coranet.error_model.network import ErrorArchitecture, ErrorNetwork, slabs
 
 CHANNELS = len(HEAD_CHANNELS) + 1
@@ -12,7 +12,7 @@ CHANNELS = len(HEAD_CHANNELS) + 1
 
 def a_network(spacing_dhw=(1.0, 1.0, 1.0)) -> ErrorNetwork:
     torch.manual_seed(0)
-    network = ErrorNetwork(ErrorArchitecture(CHANNELS, spacing_dhw, width=4))
+    network = ErrorNetwork(ErrorArchitecture(CHANNELS, spacing_dhw, width=4, ends=True))
     torch.nn.init.normal_(network.mean)
     network.deviation.fill_(1.5)
     return network.eval()
@@ -68,7 +68,17 @@ def test_an_architecture_comes_back_from_json():
     assert ErrorArchitecture.from_dict(architecture.to_dict()) == architecture
 
 
-@pytest.mark.parametrize("change", [{"width": 0}, {"levels": 99}, {"spacing_dhw": [1.0, 0.0, 1.0]}, {"channels": 3}])
+def test_an_architecture_of_an_earlier_version_sees_no_ends_and_leaves_the_softmax_out():
+    content = ErrorArchitecture(9, (1.0, 1.0, 1.0), ends=True, softmax_share=0.5).to_dict()
+    del content["ends"], content["softmax_share"]
+    before = ErrorArchitecture.from_dict(content)
+    assert (before.ends, before.softmax_share) == (False, 0.0)
+    assert before.features == ErrorArchitecture(9, (1.0, 1.0, 1.0), ends=True).features - ENDS
+
+
+@pytest.mark.parametrize(
+    "change", [{"width": 0}, {"levels": 99}, {"spacing_dhw": [1.0, 0.0, 1.0]}, {"channels": 3}, {"softmax_share": 2.0}]
+)
 def test_a_damaged_architecture_is_refused(change):
     with pytest.raises(ValueError):
         ErrorArchitecture.from_dict({**ErrorArchitecture(9, (1.0, 1.0, 1.0)).to_dict(), **change})

@@ -10,6 +10,7 @@ from error_cases import error_case
 
 from coranet.contract.errors import DataError, ModelError
 from coranet.error_model import ErrorModel, network
+from coranet.error_model.evidence import HEAD_CHANNELS
 from coranet.error_model.package import applied
 
 
@@ -30,6 +31,17 @@ def test_probabilities_are_those_of_the_scan(an_error_model):
     assert probability.dtype == torch.float32
     assert probability.min() >= 0
     assert probability.max() <= 1
+
+
+def test_the_softmax_has_its_share_of_a_deep_error_alone(an_error_model):
+    case, learned = error_case(9), an_error_model.network
+    share = learned.architecture.softmax_share
+    assert share == pytest.approx(1 / 3)
+    logits = learned.scan(case.evidence, slice(0, len(case.truth)))
+    margin = case.evidence.channels[HEAD_CHANNELS.index("segmentation_margin")].float()
+    wrong, deep = an_error_model.apply(case.evidence)
+    torch.testing.assert_close(wrong, torch.sigmoid(logits[0]))
+    torch.testing.assert_close(deep, torch.sigmoid((1 - share) * logits[1] - share * margin))
 
 
 def test_it_comes_back_from_its_folder(an_error_model, tmp_path):

@@ -20,6 +20,10 @@ HEAD_CHANNELS = (
 )  # fmt: skip
 # A larger margin in logits carries no more information: the odds are one to a million.
 _MOST = 14.0
+# What `Evidence.ends` has of each slice; a slice is within the structures from this share of the largest area on.
+ENDS, _LARGE = 7, 0.05
+# Farther from an end, in slices or cm, it does not matter how far.
+_FAR = 3.0
 
 _Rows = TypeVar("_Rows", bound=tuple[int, HeadLogits])
 
@@ -50,6 +54,25 @@ class Evidence:
             _relative(named.sum([other for other in range(3) if other != axis])) for axis in range(3)
         )
         return along_d, along_h, along_w
+
+    def ends(self, axis: int, step_mm: float) -> Tensor:
+        """How far the slices across an axis lie from the ends of what is named: there networks of slices err most.
+
+        Args:
+            axis: 0, 1 or 2 of (D, H, W).
+            step_mm: from slice to slice.
+
+        Returns:
+            (ENDS, N), float32: from the first and from the last slice of the structures, outside negative, in slices
+            and in cm; from both ends of the scan in slices; the area of the structures as a share of the largest.
+        """
+        area = (self.classes > 0).sum([other for other in range(3) if other != axis]).float()
+        number, most = torch.arange(len(area)).float(), area.max()
+        large = number[area > _LARGE * most] if most > 0 else number
+        away = torch.stack([number - large[0], large[-1] - number])
+        of_scan = torch.stack([number, number.flip(0)])
+        near = torch.cat([away, away * (step_mm / 10), of_scan]).clamp(-_FAR, _FAR)
+        return torch.cat([near, (area / most.clamp_min(1))[None]])
 
     @staticmethod
     def of_rows(logits: HeadLogits, image: Tensor) -> Evidence:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -32,6 +32,8 @@ _MOST_WEIGHT = 5.0
 # Spacings come from files: 1.0000001 mm is no more than 1 mm.
 _ROUNDING = 1e-4
 _LEAST_MM = 1.0
+# Few cases teach little: in the log-odds of a deep error the softmax counts as much as so many cases.
+_SOFTMAX_CASES = 2
 
 Array = npt.NDArray[Any]
 
@@ -144,7 +146,7 @@ class SampledCases:
             message = "an error model needs at least one case whose truth is known, got none; label one more case."
             raise DataError(message)
         depth, height, width = (float(np.median([case.spacing_dhw[axis] for case in cases])) for axis in range(3))
-        architecture = ErrorArchitecture(len(cases[0].evidence.channels), (depth, height, width))
+        architecture = ErrorArchitecture(len(cases[0].evidence.channels), (depth, height, width), ends=True)
         random, network = np.random.default_rng(seed), ErrorNetwork(architecture)
         samples = tuple(_Sample.of(case, network, tolerance_mm, random) for case in cases)
         return SampledCases(tuple(cases), tolerance_mm, seed, architecture, samples)
@@ -153,10 +155,12 @@ class SampledCases:
         self, numbers: Iterable[int], seed: int, stop: Callable[[], object] = lambda: None, steps: int = STEPS
     ) -> ErrorNetwork:
         """Fit to the cases with some numbers; see `fit`."""
+        samples = [self.samples[number] for number in numbers]
+        share = _SOFTMAX_CASES / (len(samples) + _SOFTMAX_CASES)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = ErrorNetwork(self.architecture)
-        sample = _Sample.joined([self.samples[number] for number in numbers])
+            network = ErrorNetwork(replace(self.architecture, softmax_share=share))
+        sample = _Sample.joined(samples)
         sample.standardize(network)
         if len(sample.features):
             _learn(network.train(), sample, torch.Generator().manual_seed(seed), stop, steps)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..contract.codec import from_json, to_json
-from .evidence import HEAD_CHANNELS, Evidence
+from .evidence import ENDS, HEAD_CHANNELS, Evidence
 
 # An axis is halved as soon as its voxels are less than this many times as long as the shortest ones.
 _MUCH_LONGER = 1.9
@@ -31,12 +31,16 @@ class ErrorArchitecture:
         spacing_dhw: mm, of the scans that it is fitted on.
         width: features of each voxel behind the first layer.
         levels: how often the evidence is halved: the coarsest level sees far from the boundary.
+        ends: whether it sees how far the ends of the structures are; models of earlier versions do not.
+        softmax_share: how much of the log-odds of a deep error is the softmax's own; 0 in models of earlier versions.
     """
 
     channels: int
     spacing_dhw: tuple[float, float, float]
     width: int = 32
     levels: int = 4
+    ends: bool = False
+    softmax_share: float = 0.0
 
     @property
     def factors(self) -> list[tuple[int, int, int]]:
@@ -62,7 +66,17 @@ class ErrorArchitecture:
     @property
     def features(self) -> int:
         """Numbers of a voxel, of all levels together with its position."""
-        return (1 + self.levels) * self.level_features + _POSITIONS
+        return (1 + self.levels) * self.level_features + self.positions
+
+    @property
+    def positions(self) -> int:
+        """Numbers that say where a voxel lies."""
+        return _POSITIONS + (ENDS if self.ends else 0)
+
+    @property
+    def slice_axis(self) -> int:
+        """The axis of the longest voxels; D where they are alike."""
+        return self.spacing_dhw.index(max(self.spacing_dhw))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -82,8 +96,8 @@ class ErrorArchitecture:
             raise ValueError(
                 f"an error network of {network.channels} channels, {network.width} features, {network.levels} levels"
             )
-        if not min(network.spacing_dhw) > 0:
-            raise ValueError(f"spacing {network.spacing_dhw}")
+        if not (min(network.spacing_dhw) > 0 and 0 <= network.softmax_share <= 1):
+            raise ValueError(f"spacing {network.spacing_dhw}, share of the softmax {network.softmax_share}")
         return network
 
 
@@ -125,7 +139,7 @@ class ErrorNetwork(nn.Module):
         """
         *levels, position = self._levels(evidence, rows)
         weight = self.first.weight / self.deviation
-        parts = weight.split([*(len(level) for level in levels), _POSITIONS], 1)
+        parts = weight.split([*(len(level) for level in levels), self.architecture.positions], 1)
         hidden = _product(parts[-2], levels[-1])
         # What is linear may as well come before the levels are made fine again.
         for number in reversed(range(len(levels) - 1)):
@@ -157,10 +171,21 @@ class ErrorNetwork(nn.Module):
         levels = [self._with_slopes(pooled)]
         for factors in self.architecture.factors:
             levels.append(self._with_slopes(_averaged(pooled, factors)))
-        along_d, along_h, along_w = evidence.position
-        shape = pooled.shape[1:]
-        position = [along_d[rows, None, None].expand(shape), along_h[:, None].expand(shape), along_w.expand(shape)]
-        return [*levels, torch.stack(position)]
+        return [*levels, self._position(evidence, rows)]
+
+    def _position(self, evidence: Evidence, rows: slice) -> Tensor:
+        """Where the voxels of some rows lie, (positions, rows, H, W)."""
+        shape = evidence.classes[rows].shape
+        along = [(axis, values[None]) for axis, values in enumerate(evidence.position)]
+        if self.architecture.ends:
+            axis = self.architecture.slice_axis
+            along.append((axis, evidence.ends(axis, self.architecture.spacing_dhw[axis])))
+        parts = []
+        for axis, values in along:
+            here = values[:, rows] if axis == 0 else values
+            sides = [len(here), *(-1 if other == axis else 1 for other in range(3))]
+            parts.append(here.reshape(sides).expand(-1, *shape))
+        return torch.cat(parts)
 
     def _with_slopes(self, level: Tensor) -> Tensor:
         chosen = [_STEEP, *range(len(HEAD_CHANNELS), self.architecture.channels)]

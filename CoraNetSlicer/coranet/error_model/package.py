@@ -18,13 +18,15 @@ from ..contract.errors import DataError, JobError, ModelError
 from ..contract.files import read_json
 from ..contract.model_card import model_card_path
 from ..tensors import load_tensors, save_tensors
-from .evidence import Evidence
+from .evidence import HEAD_CHANNELS, Evidence
 from .fitting import STEPS, ErrorCase, SampledCases
 from .network import ErrorArchitecture, ErrorNetwork, slabs
 from .promise import SHARES, Promise, RiskCurve
 from .quality import CaseFigures, ClassVoxels, Quality, QualityModel, VolumeBounds
 
 _WEIGHTS, _KEY = "error_model.pt", "error_model"
+# Minus this is the logarithm of the odds that the softmax gives to an error.
+_MARGIN = HEAD_CHANNELS.index("segmentation_margin")
 # As many fits at most leave cases out.
 MOST_FOLDS = 5
 
@@ -157,14 +159,19 @@ class ErrorModel:
 
 
 def applied(network: ErrorNetwork, evidence: Evidence, stop: Callable[[], object] = lambda: None) -> Tensor:
-    """Probabilities (2, D, H, W), float32, in slabs along D that see what lies around them."""
+    """Probabilities (2, D, H, W), float32, in slabs along D that see what lies around them.
+
+    Those of a deep error are for the order of the voxels alone: their log-odds are in part the softmax's own.
+    """
     size = evidence.classes.shape
     result = torch.empty(2, *size)
     with torch.inference_mode():
         for rows, around in slabs(network.architecture, size):
             stop()
             inside = slice(rows.start - around.start, rows.stop - around.start)
-            result[:, rows] = torch.sigmoid(network.scan(evidence, around)[:, inside])
+            logits = network.scan(evidence, around)[:, inside]
+            logits[1].lerp_(-evidence.channels[_MARGIN, rows].float(), network.architecture.softmax_share)
+            result[:, rows] = torch.sigmoid(logits)
     return result
 
 

@@ -153,12 +153,9 @@ class Reviewer:
         away = zip(kji, reversed(region.center_ijk), reversed(shape.steps_mm(spacing)), strict=True)
         ball = sum(((index - at) * mm) ** 2 for index, at, mm in away) <= region.radius_mm**2
         truth, now = self.case.truth[box], self.labels[box]
-        slices = ((truth != now) & ball).any(axis=(1, 2))
-        along = (truth[:, :, 1:] != truth[:, :, :-1]) & ball[:, :, 1:]
-        across = (truth[:, 1:] != truth[:, :-1]) & ball[:, 1:]
-        length_mm = along[slices].sum() * spacing[1] + across[slices].sum() * spacing[0]
+        seconds = VIEW_S + painting_s(truth, now, ball, spacing)
         np.copyto(now, truth, where=ball)
-        return VIEW_S + PAINTED_S_PER_MM * float(length_mm)
+        return seconds
 
     def worst_in_slices(self, center_ijk: Sequence[int]) -> tuple[int, int, int] | None:
         """The deep error that is farthest from what is right, in the three slices through a point."""
@@ -173,6 +170,21 @@ class Reviewer:
                     at.insert(axis, index)
                     found = int(at[2]), int(at[1]), int(at[0])
         return found
+
+
+def painting_s(truth: Array, now: Array, inside: Array, spacing_mm: Sequence[float]) -> float:
+    """Seconds that painting takes: the boundary of the truth in each slice in which something is wrong.
+
+    Args:
+        truth, now: (k, j, i), label values.
+        inside: (k, j, i), bool: where it is painted.
+        spacing_mm: along i, j, k.
+    """
+    slices = ((truth != now) & inside).any(axis=(1, 2))
+    along = (truth[:, :, 1:] != truth[:, :, :-1]) & inside[:, :, 1:]
+    across = (truth[:, 1:] != truth[:, :-1]) & inside[:, 1:]
+    length_mm = along[slices].sum() * spacing_mm[1] + across[slices].sum() * spacing_mm[0]
+    return PAINTED_S_PER_MM * float(length_mm)
 
 
 def review(case: KnownCase, deep: Array, found: FoundRegions, manner: str = "") -> list[Step]:

@@ -135,6 +135,8 @@ class _Run:
             return
         for line in reports:
             report = config.hook.pytest_report_from_serializable(config=config, data=json.loads(line))
+            if isinstance(report.longrepr, list):
+                report.longrepr = tuple(report.longrepr)  # where and why a test was skipped; JSON has no tuples
             config.hook.pytest_runtest_logreport(report=report)
             if self._session.shouldfail:
                 raise self._session.Failed(self._session.shouldfail)

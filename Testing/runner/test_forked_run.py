@@ -26,6 +26,7 @@ def test_passes(an_open_file, tmp_path): print("not shown")
 def test_fails(an_open_file): print("shown"); assert an_open_file == "closed"
 @pytest.mark.skip(reason="not now")
 def test_is_skipped(): raise AssertionError
+def test_skips_itself(): pytest.skip("nothing here")
 @pytest.mark.xfail
 def test_is_expected_to_fail(): raise AssertionError
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_after(): pass
 @pytest.fixture
 def suite(tmp_path) -> Path:
     """A folder of tests."""
-    for name, text in {"conftest.py": CONFTEST, "pytest.ini": "[pytest]", **FILES}.items():
+    for name, text in {"conftest.py": CONFTEST, "pytest.ini": "[pytest]\naddopts = -ra", **FILES}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
@@ -67,7 +68,8 @@ def test_outcomes_are_those_of_one_process(suite):
     (suite / "test_crash.py").unlink()
     ended = outcome(suite)
     assert ended.returncode == 1
-    assert "1 failed, 3 passed, 1 skipped, 1 xfailed, 1 error" in ended.stdout
+    assert "1 failed, 3 passed, 2 skipped, 1 xfailed, 1 error" in ended.stdout
+    assert "not now" in ended.stdout and "nothing here" in ended.stdout
     assert "shown" in ended.stdout and "not shown" not in ended.stdout and "no disk" in ended.stdout
     assert list(suite.glob("closed *")), "fixtures of the session were not torn down"
 

@@ -128,6 +128,7 @@ def test_every_segment_gets_its_file_an_empty_one_where_nothing_was_found(a_pred
     assert min(sizes.values()) > 100
 
 
+@pytest.mark.slow  # make quick looks at the share of each surface (test_closed_surface.py)
 def test_all_together_have_a_bounded_number_of_triangles(tmp_path):
     k, j, i = np.mgrid[:90, :150, :150].astype(float)
     ball = (k - 45) ** 2 + (j - 75) ** 2 + (i - 75) ** 2

@@ -213,21 +213,21 @@ def test_labels_and_tool_tips_come_from_the_settings(stage, ui):
     assert tool_tip(ui.presetCombo) == "A set of settings for one purpose."
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "error"),
-    [
-        (STEPS, "many", "Must be a number (steps), got 'many'; correct it."),
-        ("data.validation_cases", "-1", "Must be a value from 0 to 1000 cases, got -1; correct it."),
-        ("data.spacing_mm", "1, 1", "Must be 3 values (mm), got [1, 1]; correct it."),
-        ("augmentation.flip_axes", "X", "Must be one of L, P, S, got 'X'; correct it."),
-        ("training.learning_rate", "2", "Must be a value from 1e-08 to 1, got 2; correct it."),
-    ],
-)
-def test_a_wrong_setting_is_said_beside_its_field(advanced, ui, name, text, error):
-    field_of(ui, name).setText(text)
-    assert error_of(ui, name) == error and field_of(ui, name).text == text
-    field_of(ui, name).setText("")
-    assert error_of(ui, name) == ""
+WRONG = [
+    (STEPS, "many", "Must be a number (steps), got 'many'; correct it."),
+    ("data.validation_cases", "-1", "Must be a value from 0 to 1000 cases, got -1; correct it."),
+    ("data.spacing_mm", "1, 1", "Must be 3 values (mm), got [1, 1]; correct it."),
+    ("augmentation.flip_axes", "X", "Must be one of L, P, S, got 'X'; correct it."),
+    ("training.learning_rate", "2", "Must be a value from 1e-08 to 1, got 2; correct it."),
+]
+
+
+def test_a_wrong_setting_is_said_beside_its_field(advanced, ui):
+    for name, text, error in WRONG:
+        field_of(ui, name).setText(text)
+        assert error_of(ui, name) == error and field_of(ui, name).text == text, name
+        field_of(ui, name).setText("")
+        assert error_of(ui, name) == "", name
 
 
 def test_a_wrong_setting_is_in_the_way_of_training(stage, ui, some_cases):
@@ -239,6 +239,7 @@ def test_a_wrong_setting_is_in_the_way_of_training(stage, ui, some_cases):
     assert greyed(ui.trainButton) == ""
 
 
+@pytest.mark.slow  # make quick has one of each kind, in the table above
 def test_every_typed_setting_says_what_is_wrong_with_nonsense(advanced, ui):
     free_texts = {"data.cache_folder", "training.snapshot_case", "training.initial_model", "plan_of"}
     for name, field in setting_fields().items():

@@ -13,7 +13,12 @@ from coranet.contract.errors import DeviceError
 from coranet.devices import Device
 from coranet.networks import Architecture
 from coranet.planning.memory import BatchSizes
-from coranet.planning.step_checks import require_memory_for_a_scan, require_memory_for_a_step, slow_steps
+from coranet.planning.step_checks import (
+    patch_beyond_scans,
+    require_memory_for_a_scan,
+    require_memory_for_a_step,
+    slow_steps,
+)
 from coranet.planning.steps import StepSeconds
 from coranet.planning.workplace import Workplace
 
@@ -64,6 +69,16 @@ def test_a_spacing_that_makes_scans_larger_than_the_memory_is_refused():
         require_memory_for_a_scan((1000.0, 2000.0, 2000.0), 2, machine(16))
     for free_gib in (15, None):
         require_memory_for_a_scan((1000.0, 2000.0, 2000.0), 1, machine(free_gib))
+
+
+@pytest.mark.parametrize(
+    ("size_dhw", "is_warned"), [((96, 96, 96), False), ((70, 90, 64), False), ((60, 200, 200), True), ((9, 9, 9), True)]
+)
+def test_a_patch_that_is_much_longer_than_the_scans_is_warned_of(size_dhw, is_warned):
+    warning = patch_beyond_scans(USUAL, size_dhw)
+    assert (warning is not None) is is_warned
+    if warning is not None:
+        assert "patches of 96 x 96 x 96 voxels are larger than the scans" in warning.message
 
 
 def warned(architecture: Architecture, seconds_a_voxel: float, time: str = ""):

@@ -22,7 +22,7 @@ from ..training_set.survey import Survey
 from .error_budget import error_model_note
 from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, usual_batch_sizes
 from .sentences import steps_sentence
-from .step_checks import require_memory_for_a_scan, require_memory_for_a_step, slow_steps
+from .step_checks import patch_beyond_scans, require_memory_for_a_scan, require_memory_for_a_step, slow_steps
 from .steps import Durations, StepPlan
 from .timed import (
     FEW_STEPS,
@@ -186,8 +186,12 @@ def plan_training(
     if _is_set_by_hand(config):
         bytes_per_voxel = activation_bytes_per_voxel(plan.architecture, workplace.device)
         require_memory_for_a_step(plan.architecture, plan.batch_sizes, bytes_per_voxel, workplace)
-    slow = slow_steps(plan.architecture, plan.batch_sizes, config, workplace)
-    for event in (error_model_note(config, datalist), slow):
+    findings = [error_model_note(config, datalist)]
+    findings.append(slow_steps(plan.architecture, plan.batch_sizes, config, workplace))
+    if config.data.patch_size_kji and initial is None:
+        size = median_prepared_size(plan.preprocessing, scans.statistics)
+        findings.append(patch_beyond_scans(plan.architecture, size))
+    for event in findings:
         if event is not None:
             reporter.emit(event)
     patch = " x ".join(str(count) for count in plan.architecture.patch_size_kji)

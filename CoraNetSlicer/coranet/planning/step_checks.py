@@ -19,6 +19,8 @@ from .workplace import Workplace
 _TIMED_VOXELS = 4 * 2 * VOLUMES_A_STEP * MOST_PATCH_VOXELS
 _SLOW_S = 60.0
 _BYTES_OF_A_VOXEL = 4
+# A patch that is halved a few times may have to be a little longer than a scan.
+_MUCH_LONGER = 1.5
 
 
 def require_memory_for_a_scan(size_dhw: Sequence[float], channels: int, workplace: Workplace) -> None:
@@ -68,6 +70,24 @@ def require_memory_for_a_step(
             f"GiB of memory, and {free / 2**30:.1f} GiB are free; lower data.patch_size_kji, data.patch_voxels or the "
             "batch sizes, or compute elsewhere with machine.device."
         )
+
+
+def patch_beyond_scans(architecture: Architecture, size_dhw: Sequence[float]) -> Warned | None:
+    """A warning where a patch that was set by hand is much longer than the scans, so that it is filled with nothing.
+
+    Args:
+        architecture: with the size of the patch.
+        size_dhw: of the median prepared scan.
+    """
+    longer = (count > _MUCH_LONGER * size for count, size in zip(architecture.patch_size_kji, size_dhw, strict=True))
+    if not any(longer):
+        return None
+    size = " x ".join(f"{count:.0f}" for count in size_dhw)
+    return Warned(
+        "patch_beyond_scans",
+        f"patches of {_by(architecture)} voxels are larger than the scans, which have about {size} voxels at the "
+        "working spacing, and time goes into what lies beyond; lower data.patch_size_kji.",
+    )
 
 
 def slow_steps(

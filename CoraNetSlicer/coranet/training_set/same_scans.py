@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..contract import Case, Job, Role
+from ..contract.errors import JobError
 from ..contract.events import Warned
 from ..contract.image_files import names_in_words
 from .survey import MeasuredCase, Survey
@@ -96,13 +97,16 @@ def seen_in_training(images: Collection[str], scans: Mapping[str, Collection[str
 
 
 def images_of_results(job: Job, cases: Iterable[Case]) -> dict[str, tuple[str, ...]]:
-    """Hashes of the images of segmented cases, as their results have them; () of an earlier version's result."""
-    results = {case.id: job.prediction(case.id) for case in cases}
-    scans = {case: files.read_result().get("scan") or {} for case, files in results.items() if files.result.exists()}
-    return {
-        case: (scan["voxels"], *(scan.get("more_voxels") or ())) if scan.get("voxels") else ()
-        for case, scan in scans.items()
-    }
+    """Hashes of the images of segmented cases, as their results have them; () where a result does not tell."""
+    images: dict[str, tuple[str, ...]] = {}
+    for case in cases:
+        try:
+            scan = job.prediction(case.id).read_result().get("scan")
+        except JobError:
+            scan = None
+        known = scan if isinstance(scan, dict) else {}
+        images[case.id] = (known["voxels"], *(known.get("more_voxels") or ())) if known.get("voxels") else ()
+    return images
 
 
 def given_twice(images: Mapping[str, Sequence[str]]) -> list[list[str]]:

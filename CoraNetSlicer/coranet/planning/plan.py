@@ -186,7 +186,7 @@ def plan_training(
     if _is_set_by_hand(config):
         bytes_per_voxel = activation_bytes_per_voxel(plan.architecture, workplace.device)
         require_memory_for_a_step(plan.architecture, plan.batch_sizes, bytes_per_voxel, workplace)
-    findings = [error_model_note(config, datalist)]
+    findings: list[Noted | Warned | None] = [error_model_note(config, datalist)]
     findings.append(slow_steps(plan.architecture, plan.batch_sizes, config, workplace))
     if config.data.patch_size_kji and initial is None:
         size = median_prepared_size(plan.preprocessing, scans.statistics)

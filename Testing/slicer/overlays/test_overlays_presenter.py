@@ -208,6 +208,8 @@ class TestMap:
         assert shown.has_legend and row("uncertainty").visible_2d
         legend = loaded.uncertainty.GetNthDisplayNode(1)
         assert legend.GetTitleText() == "Uncertainty"
+        # In Slicer's usual size its numbers are larger than anything else in a slice view.
+        assert legend.GetSize()[0] < 0.15 and legend.GetSize()[1] < 0.5
         assert legend.GetPrimaryDisplayNode() is loaded.uncertainty.GetDisplayNode()
         presenter.set_visible_2d("uncertainty", False)
         assert not shown.has_legend

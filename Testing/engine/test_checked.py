@@ -137,8 +137,8 @@ def test_a_label_with_a_little_background_is_not_named(a_job, a_reporter):
     assert "no_background" not in codes(a_reporter)
 
 
-def label_map_in_place_of(case) -> None:
-    voxels = NOTHING.copy()
+def label_map_in_place_of(case, dtype=np.uint8) -> None:
+    voxels = NOTHING.astype(dtype)
     voxels[2:5, 3:8, 4:9] = 1
     voxels[3, 4:6, 5:7] = 7
     write_volume(case.image, voxels, grid_of())
@@ -158,10 +158,19 @@ def test_label_maps_among_the_unlabeled_images_are_left_out_and_named(a_job, a_r
         check(job, a_reporter, data__unusable_unlabeled="refuse")
 
 
-def test_labeled_images_that_look_like_label_maps_are_warned_of(a_job, a_reporter):
+def test_a_label_map_as_the_image_of_a_labeled_case_is_refused(a_job, a_reporter):
     job = a_job(3, 1)
     case = job.read_datalist().cases[1]
     label_map_in_place_of(case)
+    with pytest.raises(DataError, match="'.*c1.nrrd' is a label map, not an image"):
+        check(job, a_reporter)
+
+
+def test_labeled_images_that_look_like_label_maps_are_warned_of(a_job, a_reporter):
+    """Of a type with fractions, they may be something else."""
+    job = a_job(3, 1)
+    case = job.read_datalist().cases[1]
+    label_map_in_place_of(case, np.float32)
     check(job, a_reporter)
     assert f"'{case.image}' looks like a label map, not like a scan" in message(a_reporter, "label_map_as_image")
 
@@ -173,8 +182,8 @@ def test_an_image_that_is_the_label_of_another_case_is_refused(a_job, a_reporter
     other = job.read_datalist().cases[2]
     labels = read_label_map(other.label)
     labels.voxels[0, 0, 0] = 7  # not the label of the case itself, which is another message
-    for path in (other.label, case.image):
-        write_volume(path, labels.voxels, labels.grid)
+    write_volume(other.label, labels.voxels, labels.grid)
+    write_volume(case.image, labels.voxels.astype(np.float32), labels.grid)
     with pytest.raises(
         DataError, match=r"has the voxels of the label map '.*c2-label.*so it is no scan; name the image"
     ):

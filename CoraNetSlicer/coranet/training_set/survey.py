@@ -207,6 +207,7 @@ def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
         return replace(measured, traits=Traits.of(image)), image
     image, labels = read_labeled_pair(case, values, image)
     _require_not_its_label(case, image, labels)
+    _require_scan(case)
     traits = Traits.of(image, labels, values)
     labeled = replace(
         measured,

@@ -215,22 +215,20 @@ def surface_doubt(surface: Any, loaded: LoadedPrediction) -> np.ndarray:
     if not total.size:
         return total
     uncertainty = voxels_of(volume.GetImageData())
-    points = vtk_to_numpy(surface.GetPoints().GetData()).astype(np.float64)
-    to_ijk = world_to_ijk(volume)
-    normals = surface.GetPointData().GetNormals()
-    along = vtk_to_numpy(normals).astype(np.float64) @ to_ijk[:3, :3].T if normals is not None else 0.0 * points
-    ijk = points @ to_ijk[:3, :3].T + to_ijk[:3, 3]
+    to_ijk, last_ijk = world_to_ijk(volume), np.array(uncertainty.shape[::-1], np.float32) - 1
+    points, normals = vtk_to_numpy(surface.GetPoints().GetData()), surface.GetPointData().GetNormals()
+    ijk = (points @ to_ijk[:3, :3].T + to_ijk[:3, 3]).astype(np.float32)
     reach = max(_LEAST_REACH_MM, _REACH_VOXELS * min(volume.GetSpacing()))
-    last_ijk = np.array(uncertainty.shape[::-1]) - 1
-    away = reach * np.abs(along)
-    first = np.clip(np.floor((ijk - away).min(axis=0)), 0, last_ijk).astype(int)
-    last = np.clip(np.ceil((ijk + away).max(axis=0)), 0, last_ijk).astype(int)
-    i, j, k = first.tolist()
+    # From a point to where it is looked at farthest.
+    away = (vtk_to_numpy(normals) @ (reach * to_ijk[:3, :3].T)).astype(np.float32) if normals is not None else 0 * ijk
+    first = np.clip(np.floor((ijk - np.abs(away)).min(axis=0)), 0, last_ijk)
+    last = np.clip(np.ceil((ijk + np.abs(away)).max(axis=0)), 0, last_ijk)
     # Only what is near is looked at, however large the volume is.
-    box = MaskedBox((k, j, i), np.ones((last - first + 1)[::-1], bool))
+    i, j, k = first.astype(int).tolist()
+    box = MaskedBox((k, j, i), np.broadcast_to(True, (last - first + 1).astype(int)[::-1]))
     doubt = uncertainty[box.slices] * _flagged(loaded, box)
-    for distance in np.linspace(-reach, reach, _SAMPLES):
-        i, j, k = (np.clip(np.rint(ijk + distance * along), 0, last_ijk).astype(np.int32) - first).T
+    for share in np.linspace(-1, 1, _SAMPLES, dtype=np.float32):
+        i, j, k = (np.clip(np.rint(ijk + share * away), 0, last_ijk) - first).astype(np.intp).T
         total += doubt[k, j, i]
     return total / _SAMPLES
 
@@ -247,14 +245,12 @@ def _flagged(loaded: LoadedPrediction, box: MaskedBox) -> np.ndarray:
     if not Appearance(loaded, UNCERTAIN).segment_ids:
         return box.mask
     segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN)
+    layers, labelmap = SegmentLayers(loaded.overlays, loaded.uncertainty), segment.GetRepresentation(BINARY_LABELMAP)
     try:
-        values = SegmentLayers(loaded.overlays, loaded.uncertainty).values(
-            segment.GetRepresentation(BINARY_LABELMAP), box
-        )
+        return np.asarray(layers.in_box(labelmap, box) == segment.GetLabelValue())
     except DataError:
         # It was drawn anew on another grid.
         return box.mask
-    return np.asarray(values == segment.GetLabelValue()).reshape(box.mask.shape)
 
 
 class SlideSurfaces:

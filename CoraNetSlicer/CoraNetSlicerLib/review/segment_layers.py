@@ -104,11 +104,15 @@ class SegmentLayers:
 
     def values(self, labelmap: Any, box: MaskedBox) -> np.ndarray:
         """What a labelmap has in the voxels of a box, flat; 0 where it does not reach, or is None."""
+        return np.asarray(self.in_box(labelmap, box)[box.mask])
+
+    def in_box(self, labelmap: Any, box: MaskedBox) -> np.ndarray:
+        """What a labelmap has in all of a box, (k, j, i), whatever its mask; 0 where it does not reach, or is None."""
         common = self._common(box, labelmap)
         values = np.zeros(box.mask.shape, np.uint16 if common is None else voxels_of(labelmap).dtype)
         if common is not None:
             values[common[0]] = voxels_of(labelmap)[common[1]]
-        return np.asarray(values[box.mask])
+        return values
 
     def read_labels(self, box: MaskedBox, labels: Sequence[Label]) -> np.ndarray:
         """Label values by the segments of the result, uint16, flat; 0 where none of them is."""

@@ -9,8 +9,6 @@ from ..core.context import SceneContext
 from ..core.protocols import Views
 from ..core.results import HIDDEN_ATTRIBUTE, LoadedPrediction, is_result, nodes_of_class
 
-_LEGEND_CLASS = "vtkMRMLColorLegendDisplayNode"
-
 
 def show_alone(loaded: Optional[LoadedPrediction], results: Iterable[LoadedPrediction]) -> None:
     """Show one of several results (None: none of them), and hide the others; how they are drawn stays as it is."""
@@ -88,4 +86,4 @@ class Hiding:
         nodes += [node for node in nodes_of_class(scene, "vtkMRMLModelNode") if is_result(node)]
         nodes += [node for node in nodes_of_class(scene, "vtkMRMLMarkupsNode") if node.GetHideFromEditors()]
         displays = [node.GetDisplayNode() for node in nodes if node.GetDisplayNode() is not None]
-        return [*displays, *nodes_of_class(scene, _LEGEND_CLASS)]
+        return [*displays, *nodes_of_class(scene, "vtkMRMLColorLegendDisplayNode")]

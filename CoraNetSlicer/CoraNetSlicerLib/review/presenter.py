@@ -54,13 +54,12 @@ class ReviewPresenter:
         self._overlays = overlays
         self._calls = calls
         self._application = application
-        self._is_watched = self._has_gone = False
+        self._is_watched = self._has_gone = self._goes_on = False
         self._shown: Optional[LoadedPrediction] = None
         self._problem = ""
         self._reading = StepwiseWork(application, self._on_read)
-        self._outlining = StepwiseWork(application, self._on_outlined)
+        self._outlining = StepwiseWork(application, lambda _problem: None)
         self.update = Deferred(application, self._update_now)
-        self._go = Deferred(application, lambda: self.look_at(self.number))
         self.slides = SlidePresenter(self, overlays, application)
         overlays.changed.connect(self._follow)
 
@@ -84,7 +83,6 @@ class ReviewPresenter:
         self._overlays.changed.disconnect(self._follow)
         self._let_go()
         self.update.close()
-        self._go.close()
 
     @property
     def reason(self) -> str:
@@ -316,7 +314,10 @@ class ReviewPresenter:
             self.decided.send()
         self.slides.on_update()
         self._hold()
-        self.changed.send()
+        if self._goes_on:
+            self.look_at(self.number)
+        else:
+            self.changed.send()
 
     def _hold(self) -> None:
         """Another result that comes does not take the place of one that is being worked on."""
@@ -339,11 +340,6 @@ class ReviewPresenter:
         self._outlining.stop()
         if self.review is not None:
             self.review.outline.clear()
-
-    def _on_outlined(self, problem: str) -> None:
-        if problem:
-            self.note = problem
-            self.changed.send()
 
     def _go_to_first(self, review: RegionReview) -> None:
         """Turn the slices to the first open region of a review that begins, unless a person has chosen one before."""
@@ -377,13 +373,14 @@ class ReviewPresenter:
         return is_shown and is_in_slices(review.place(number).center_ras_mm, slices)
 
     def go_on(self, number: Optional[int]) -> None:
-        """Look at a region after what was decided is drawn, so that neither waits for both; 0, None: the views stay."""
+        """Look at a region when what was decided is shown, so that views draw both at once; 0, None: they stay."""
         if number:
-            self.number, self._has_gone = number, True
-            self._go.request()
+            self.number, self._has_gone, self._goes_on = number, True, True
+            self.update.request()
 
     def look_at(self, number: int) -> None:
         """Bring a region into view, and draw a line around it."""
+        self._goes_on = False
         if self.review is not None:
             self.review.look_at(number)
             self.number, self._has_gone = number, True

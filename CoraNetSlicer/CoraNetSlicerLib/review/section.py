@@ -41,7 +41,9 @@ class ReviewSection(Section):
         self._application = application
         self._is_active = False
         self._passing = ""
-        self._table = RegionsTable(ui.regionsTable, application, self._on_choice)
+        self._table = RegionsTable(
+            ui.regionsTable, application, lambda number: self._on_click(partial(presenter.choose, number))
+        )
         self._editor = RegionEditor(ui.regionEditorHost, application)
         ui.reviewProgressBar.setRange(0, 100)
         actions = self._actions()
@@ -125,9 +127,6 @@ class ReviewSection(Section):
 
     def _edit(self) -> None:
         self._presenter.edit(self._editor.widget is not None)
-
-    def _on_choice(self, number: int) -> None:
-        self._on_click(partial(self._presenter.choose, number))
 
     def _on_event(self, event: Any) -> None:
         """Folded away, covered by another module, or closed: nothing is kept up to date."""

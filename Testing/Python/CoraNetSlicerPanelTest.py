@@ -187,6 +187,8 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.assertIn("2 reviewed places", self.ui.improveButton.text)
 
     def assert_outlined(self, number):
+        # It is made in steps; the one before stays until then.
+        wait_until(lambda: any(node.GetName().endswith(f" {number}") for node in outlines()))
         (outline,) = outlines()
         self.assertRegex(outline.GetName(), f"^Phantom 04 (Place|Region) {number}$")
 

@@ -148,7 +148,9 @@ def _restored(
 ) -> list[ReviewStep]:
     """Bring back what the heads named, up to the first box that is decided no more; returns what is still kept."""
     same = 0
-    while same < min(len(kept), len(decided)) and kept[same][1].is_same(decided[same]):
+    for (_step, box), other in zip(kept, decided, strict=False):
+        if box.first_kji != other.first_kji or not np.array_equal(box.mask, other.mask):
+            break
         same += 1
     for step, box in reversed(kept[same:]):
         bounds.write(box, step.members(back=True))

@@ -381,7 +381,7 @@ class ReviewPresenter:
     def look_at(self, number: int) -> None:
         """Bring a region into view, and draw a line around it."""
         self._goes_on = False
-        if self.review is not None:
+        if self.review is not None and number:
             self.review.look_at(number)
             self.number, self._has_gone = number, True
             self.outline()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 import slicer
@@ -23,8 +22,7 @@ MODULE_EDITOR, PANEL_EDITOR = "SegmentEditor", "CoraNetSlicerEditor"
 _EFFECT = "Paint"
 
 
-@dataclass(frozen=True)
-class _KeptSegment:
+class _KeptSegment(NamedTuple):
     segment: Any
     label_value: int
     voxels: Any

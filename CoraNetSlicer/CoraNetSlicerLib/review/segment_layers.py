@@ -57,10 +57,6 @@ class MaskedBox:
         k, j, i = (first - voxels for first in self.first_kji)
         return MaskedBox((k, j, i), np.ones([size + 2 * voxels for size in self.mask.shape], bool))
 
-    def is_same(self, other: MaskedBox) -> bool:
-        """Whether another one has the same voxels, in the same box."""
-        return self.first_kji == other.first_kji and np.array_equal(self.mask, other.mask)
-
     @staticmethod
     def tight(mask: np.ndarray, first_kji: Sequence[int] = (0, 0, 0)) -> MaskedBox:
         """The voxels of a mask (k, j, i) that begins at a voxel, in the smallest box around them."""

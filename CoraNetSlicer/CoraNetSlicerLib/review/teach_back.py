@@ -244,11 +244,10 @@ class TeachBackPresenter:
         return " ".join(lost_texts)
 
     def _decided(self, loaded: LoadedPrediction) -> int:
-        try:
+        with suppress(CoraNetError):
             review = ReviewRecord(self._logic.context, loaded).read()
-        except CoraNetError:
-            return 0
-        return len(review.review.decisions) if review is not None else 0
+            return len(review.review.decisions) if review is not None else 0
+        return 0
 
     def _case(self, loaded: LoadedPrediction, name: str) -> Optional[ReviewedCase]:
         if not loaded.segmentation.GetAttribute(REVIEWED_ATTRIBUTE) or loaded.volume is None:

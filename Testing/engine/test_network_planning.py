@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ def random_scans(count: int = 300):
         yield size, spacing, int(random.integers(2, 7)), int(np.exp(random.uniform(np.log(4096), np.log(900_000))))
 
 
+@cache
 def random_plans() -> list[tuple[Architecture, tuple]]:
     return [
         (plan(size, spacing, levels=levels, patch_voxels=voxels), (size, spacing, levels, voxels))

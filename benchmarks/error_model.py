@@ -47,7 +47,6 @@ from coranet.contract.files import read_json
 from coranet.data.box import Box
 from coranet.data.cache import lowest
 from coranet.data.scans import read_scan
-from coranet.devices import choose_device
 from coranet.error_model import ErrorCase, Evidence, NestedRegions, Promise, RiskCurve, default_tolerance_mm
 from coranet.error_model.evidence import HEAD_CHANNELS
 from coranet.error_model.fitting import STEPS, SampledCases
@@ -56,6 +55,7 @@ from coranet.error_model.promise import RELATIVE_SIZES, SHARES
 from coranet.error_model.quality import CaseFigures, QualityModel
 from coranet.inference.components import keep_largest_components
 from coranet.inference.network_pass import SlidingWindow
+from coranet.machine.devices import choose_device
 from coranet.model_package import ModelPackage
 from coranet.networks import CoraNet
 from coranet.reporting import Reporter

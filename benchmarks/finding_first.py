@@ -26,18 +26,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
 import torch
 
-from coranet.cli_overrides import overrides
 from coranet.coarse.boxes import looked_at, outside_of
 from coranet.coarse.finding import CoarseNetwork, found_boxes
 from coranet.coarse.grid import CanonicalGrid
+from coranet.command_line.overrides import overrides
 from coranet.contract import Case, Job, JobKind, read_datalist
 from coranet.contract.config import TrainConfig
 from coranet.contract.events import Noted
 from coranet.data.orientation import Orientation
 from coranet.data.scans import read_scan
-from coranet.devices import choose_device
-from coranet.distributed import Team
 from coranet.inference.network_pass import SlidingWindow
+from coranet.machine.devices import choose_device
+from coranet.machine.distributed import Team
 from coranet.planning.plan import checked_datalist
 from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter

@@ -52,7 +52,7 @@ from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfi
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.data.preprocessing import Preprocessing
-from coranet.devices import choose_device
+from coranet.machine.devices import choose_device
 from coranet.metrics import dice_per_class
 from coranet.model_package import ModelPackage
 from coranet.networks import Architecture, CoraNet
@@ -218,7 +218,7 @@ def large(options: argparse.Namespace) -> None:
         _write_random_model(folder / "model", options.classes, spacing)
         _write_noise(folder / "scan.nrrd", options.size, spacing)
         program = Path(__file__).resolve().parents[1] / "CoraNetSlicer" / "coranet" / "__main__.py"
-        imports = "import sys; sys.path.insert(0, sys.argv[1]); import coranet.segmentation, coranet.worker"
+        imports = "import sys; sys.path.insert(0, sys.argv[1]); import coranet.segmentation, coranet.job_process.worker"
         alone = measured([sys.executable, "-c", imports, program.parents[1]], folder / "imports.txt")
         args = ["segment", folder / "scan.nrrd", "--model", folder / "model", "--output", folder / "job"]
         settings = ["--set", f"machine.threads={options.threads}", "--set", "regions=false"]

@@ -29,7 +29,7 @@ from program_table import shown
 from coranet.contract import Datalist, Job, JobKind, ModelCard, read_datalist, read_json
 from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.contract.files import write_json_atomic
-from coranet.devices import choose_device
+from coranet.machine.devices import choose_device
 from coranet.model_package import ModelPackage
 from coranet.tensors import load_tensors
 from coranet_experiments.parts import DEVELOPMENT, PARTS, cases_of_part

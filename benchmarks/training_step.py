@@ -35,8 +35,8 @@ from coranet.contract import Job
 from coranet.contract.config import MachineConfig, TrainConfig
 from coranet.contract.events import Event, Progress, Started
 from coranet.data.patches import LabeledBatch, UnlabeledBatch
-from coranet.devices import Device, choose_device
-from coranet.distributed import Team
+from coranet.machine.devices import Device, choose_device
+from coranet.machine.distributed import Team
 from coranet.networks import Architecture, CoraNet
 from coranet.training.state import TrainingState
 from coranet.training.step import Stepper

@@ -20,7 +20,7 @@ CONSOLE_CLASSES = ("CoraNetLogic", "JobHandle", "RegionReview")
 
 def command_line() -> str:
     """Each command with its usage, arguments and options."""
-    from coranet.cli import _parser
+    from coranet.command_line.cli import _parser
 
     [commands] = [one for one in _parser()._actions if isinstance(one, argparse._SubParsersAction)]
     meanings = {one.dest: one.help or "" for one in commands._choices_actions}

@@ -14,12 +14,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if __name__ == "__main__":
     if sys.version_info < (3, 10):  # noqa: UP036 - it says so
-        from coranet.doctor import main_of_an_old_python
+        from coranet.setup.doctor import main_of_an_old_python
 
         sys.exit(main_of_an_old_python(sys.argv[1:]))
     try:
         from coranet.background import end_process
-        from coranet.cli import main
+        from coranet.command_line.cli import main
 
         end_process(main())
     except KeyboardInterrupt:

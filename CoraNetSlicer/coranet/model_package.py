@@ -18,9 +18,9 @@ from .contract.config import InferenceConfig
 from .contract.errors import DataError, JobError, ModelError, reason_of
 from .contract.model_card import MODEL_SCHEMA_VERSION, damaged_model, model_card_path
 from .data.preprocessing import Preprocessing
-from .devices import Device
 from .error_model import ErrorModel
 from .inference.network_pass import SlidingWindow
+from .machine.devices import Device
 from .networks import Architecture, CoraNet, place
 from .tensors import load_tensors, save_tensors
 

@@ -35,8 +35,6 @@ from .data.cache import lowest
 from .data.identity import identity_of_channels
 from .data.scans import of_another_unit, on_one_grid, read_channels, unlike_training
 from .data.series import divide_series
-from .devices import Device, choose_device
-from .distributed import Team
 from .inference.account import Account, Outcome
 from .inference.doubt import FoundDoubt, ScanEvidence, Segmented, with_largest_kept
 from .inference.margins import slide_margins
@@ -44,6 +42,8 @@ from .inference.network_pass import SlidingWindow
 from .inference.prediction import OwnGridDecision, Prediction, arrays_of
 from .inference.quality import UNLIKE_TRAINING, ExpectedQuality, case_doubt
 from .inference.result import Provenance, StopWatch, result_content
+from .machine.devices import Device, choose_device
+from .machine.distributed import Team
 from .model_package import ModelPackage
 from .model_settings import dial_of, error_model_in_use, kept_components, views_of
 from .plausibility.reference import Reference

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coranet.cli_overrides import overrides
+from coranet.command_line.overrides import overrides
 from coranet.contract.config import DEFAULT_PRESET, preset_names
 from coranet.contract.errors import ConfigError
 
@@ -73,7 +73,7 @@ def experiment(options: argparse.Namespace, context: RunnerContext | None = None
         CoraNetError: the words cannot be used.
         JobCancelled: Ctrl-C.
     """
-    from coranet.child_process import start_on_job
+    from coranet.job_process.child_process import start_on_job
 
     from .plan import plan_runs
     from .runner import RunnerContext

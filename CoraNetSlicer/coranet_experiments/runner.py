@@ -10,7 +10,7 @@ from typing import Protocol
 from coranet.contract import Job, JobStatus, is_alive, terminate_tree
 from coranet.contract.errors import JobCancelled
 from coranet.contract.events import Failed, Finished, duration
-from coranet.signals import interrupt_on_signal
+from coranet.job_process.signals import interrupt_on_signal
 
 POLL_INTERVAL_S = 0.5
 

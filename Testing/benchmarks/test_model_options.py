@@ -11,7 +11,7 @@ from model_options import markdown, row_of, variants
 from small_jobs import tiny_phantoms, training_job, weights_of
 
 from coranet.contract import Datalist, Job, Role, read_datalist
-from coranet.worker import work_on
+from coranet.job_process.worker import work_on
 
 pytestmark = pytest.mark.slow
 

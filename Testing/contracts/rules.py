@@ -186,7 +186,7 @@ def devices_asked_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 4, third part: only devices.py asks torch which accelerators there are."""
     accelerators = ("torch.cuda", "torch.backends", "torch.mps")
     for file in files:
-        if file.module != "coranet.devices":
+        if file.module != "coranet.machine.devices":
             yield from (finding for finding in file.attribute_chains() if is_below(finding.name, accelerators))
             yield from (finding for finding in file.imports() if is_below(finding.name, accelerators))
 

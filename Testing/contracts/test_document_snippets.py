@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from source_tree import REPOSITORY, SOURCE_ROOT, files_in
 
-from coranet.cli import _parser
+from coranet.command_line.cli import _parser
 from coranet.contract.config import SegmentConfig, TrainConfig
 from CoraNetSlicerLib.jobs.handle import JobHandle
 from CoraNetSlicerLib.logic import CoraNetLogic

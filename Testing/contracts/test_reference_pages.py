@@ -8,7 +8,7 @@ import pytest
 import reference_pages
 from source_tree import REPOSITORY
 
-from coranet.cli import _parser
+from coranet.command_line.cli import _parser
 from coranet.contract.config import SegmentConfig, TrainConfig, preset_names
 
 

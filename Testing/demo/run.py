@@ -22,9 +22,9 @@ from dataset import SceneData, load_dataset  # noqa: E402
 from metrics import Scores, score, summary, write_csv, write_markdown  # noqa: E402
 from vtkmodules.vtkCommonCore import vtkOutputWindow, vtkStringOutputWindow  # noqa: E402
 
+from coranet.command_line.terminal import TerminalProgress  # noqa: E402
 from coranet.contract import JobStatus  # noqa: E402
 from coranet.contract.errors import CoraNetError  # noqa: E402
-from coranet.terminal import TerminalProgress  # noqa: E402
 from CoraNetSlicerLib.core.context import SceneContext  # noqa: E402
 from CoraNetSlicerLib.logic import CoraNetLogic  # noqa: E402
 

@@ -41,7 +41,7 @@ def its_labels(an_oblique_grid) -> Volume:
 def a_cpu():
     """The processor, as a device of the engine."""
     from coranet.contract.config import MachineConfig
-    from coranet.devices import choose_device
+    from coranet.machine.devices import choose_device
 
     return choose_device(MachineConfig(device="cpu", threads=1))
 
@@ -103,7 +103,7 @@ def a_trained_job(tmp_path_factory, a_phantom_set):
     """A training job that ran to its end inside this process; to be read only."""
     from small_jobs import training_job
 
-    from coranet.worker import work_on
+    from coranet.job_process.worker import work_on
 
     job = training_job(tmp_path_factory.mktemp("trained") / "Training 1 ü", a_phantom_set)
     assert work_on(job, resume=False) == 0

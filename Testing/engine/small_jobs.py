@@ -15,7 +15,7 @@ import pytest
 import torch
 from patience import PATIENCE_S
 
-from coranet.cli import main
+from coranet.command_line.cli import main
 from coranet.contract import Job, JobKind, input_list, read_datalist
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.events import Event

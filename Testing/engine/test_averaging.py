@@ -7,11 +7,11 @@ from torch import nn
 
 from coranet.contract import Job
 from coranet.contract.events import Event, Losses, Noted, Validation
+from coranet.job_process.worker import work_on
 from coranet.model_package import ModelPackage
 from coranet.training import job as training
 from coranet.training.averaging import WeightAverage, move_towards
 from coranet.training.validation import Score
-from coranet.worker import work_on
 
 AVERAGED = {"training__averaged_share": "0.4", "augmentation__flip_axes": '["L", "S"]'}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from small_jobs import call, settings
 
-from coranet import cli
+from coranet.command_line import cli
 from coranet.methods import METHODS
 
 ENGINE = Path(cli.__file__).parent

@@ -16,11 +16,11 @@ from small_jobs import call, differing, the_only_error, training_job, weights_of
 from coranet.contract import Job, ModelCard, PredictionFiles, read_datalist
 from coranet.contract.errors import DataError, JobCancelled
 from coranet.contract.events import CheckpointSaved, Noted, Warned
+from coranet.job_process.worker import work_on
 from coranet.metrics import dice_per_class
 from coranet.model_package import ModelPackage
 from coranet.planning.warm_start import with_labels_of
 from coranet.volume import Grid, read_label_map, write_volume
-from coranet.worker import work_on
 
 T1_FLAIR = ("T1", "FLAIR")
 LEARNING = {

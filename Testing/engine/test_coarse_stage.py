@@ -20,9 +20,10 @@ from coranet.contract.config import InferenceConfig, SegmentConfig, TrainConfig
 from coranet.contract.events import Cancelled, Event, Losses, Noted, Progress, Started, Validation, Warned
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
-from coranet.distributed import Team
 from coranet.inference.doubt import Segmented
 from coranet.inference.prediction import OwnGridDecision
+from coranet.job_process.worker import work_on
+from coranet.machine.distributed import Team
 from coranet.model_package import ModelPackage
 from coranet.planning.steps import StepSeconds
 from coranet.planning.workplace import Workplace
@@ -31,7 +32,6 @@ from coranet.segmentation import Segmenter
 from coranet.training import coarse_stage
 from coranet.training_set.survey import survey_cases
 from coranet.volume import Volume, read_grid, read_image, read_label_map, write_volume
-from coranet.worker import work_on
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from small_jobs import call, the_only_error
 
-from coranet import __version__, cli
+from coranet import __version__
+from coranet.command_line import cli
 from coranet.volume import read_image, read_label_map
 
 COMMANDS = ("train", "segment", "evaluate", "experiment", "run", "regions", "report", "doctor", "phantom")

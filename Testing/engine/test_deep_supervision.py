@@ -9,7 +9,7 @@ from stub_networks import TINY
 from coranet.contract.config import TrainConfig, TrainingConfig
 from coranet.data.mixing import Mixing
 from coranet.data.patches import LabeledBatch, UnlabeledBatch
-from coranet.distributed import Team
+from coranet.machine.distributed import Team
 from coranet.methods import METHODS
 from coranet.methods.deep_supervision import NAME, DeepSupervision, at_middles, own_and_known
 from coranet.methods.method import heads_loss

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from coranet import devices
 from coranet.contract.config import MachineConfig
 from coranet.contract.errors import DeviceError
-from coranet.devices import (
+from coranet.machine import devices
+from coranet.machine.devices import (
     Device,
     available_devices,
     choose_device,

@@ -13,8 +13,7 @@ import torch
 from patience import PATIENCE_S, wait_until
 from small_jobs import ENGINE, environment, settings, started_engine, tiny_phantoms, training_job
 
-from coranet import child_process, launch, worker
-from coranet.cli import main
+from coranet.command_line.cli import main
 from coranet.contract import Job, JobStatus, ProcessIdentity, is_alive
 from coranet.contract.config import MachineConfig
 from coranet.contract.events import (
@@ -30,7 +29,8 @@ from coranet.contract.events import (
 )
 from coranet.contract.files import read_json
 from coranet.contract.process import start_time
-from coranet.distributed import Team, is_lost_member
+from coranet.job_process import child_process, launch, worker
+from coranet.machine.distributed import Team, is_lost_member
 from coranet.model_package import ModelPackage
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
@@ -143,7 +143,7 @@ SAME_WEIGHTS = """
 import hashlib, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from coranet import worker
+from coranet.job_process import worker
 from coranet.contract import Job
 from coranet.training import loop
 
@@ -264,7 +264,8 @@ if os.environ["RANK"] == "1":
 def test_an_error_in_a_helping_process_ends_the_whole_team_and_is_in_the_log(a_phantom_set, tmp_path, monkeypatch):
     engine = tmp_path / "engine.py"
     path = f"import sys\nsys.path.insert(0, {str(ENGINE.parents[1])!r})\n"
-    engine.write_text(f"{path}{FAILING_HELPER}\nfrom coranet.cli import main\nsys.exit(main())\n", encoding="utf-8")
+    main = "from coranet.command_line.cli import main\nsys.exit(main())\n"
+    engine.write_text(f"{path}{FAILING_HELPER}\n{main}", encoding="utf-8")
     monkeypatch.setattr(child_process, "ENGINE", engine)
     job = training_job(tmp_path / "job", a_phantom_set, machine__devices="2")
     assert launch.worker_for(job)(job, False, print) == 1

@@ -16,9 +16,10 @@ import pytest
 from small_jobs import ENGINE, run_engine
 from source_tree import REPOSITORY
 
-from coranet import devices, doctor, package_check
-from coranet.device_check import NvidiaCard, nvidia_card
-from coranet.doctor import Finding, Health, examine, report
+from coranet.machine import devices
+from coranet.setup import doctor, package_check
+from coranet.setup.device_check import NvidiaCard, nvidia_card
+from coranet.setup.doctor import Finding, Health, examine, report
 
 Usage = namedtuple("Usage", "total used free")
 Installed = namedtuple("Installed", "version files", defaults=[()])
@@ -206,8 +207,8 @@ def test_a_pytorch_that_cannot_hand_arrays_to_numpy_is_found(monkeypatch):
 def an_nvidia_card(monkeypatch, tmp_path):
     """A machine whose driver tells of a graphics card."""
     answer = subprocess.CompletedProcess([], 0, "NVIDIA RTX 4090, 550.54.14\nNVIDIA T4, 550.54.14\n", "")
-    monkeypatch.setattr("coranet.device_check.shutil.which", lambda name: "nvidia-smi")
-    monkeypatch.setattr("coranet.device_check.subprocess.run", lambda *args, **options: answer)
+    monkeypatch.setattr("coranet.setup.device_check.shutil.which", lambda name: "nvidia-smi")
+    monkeypatch.setattr("coranet.setup.device_check.subprocess.run", lambda *args, **options: answer)
     return answer
 
 
@@ -313,7 +314,7 @@ def test_what_an_old_python_is_told(monkeypatch, capsys):
 def test_each_code_and_fact_is_described():
     document = (REPOSITORY / "docs" / "reference" / "doctor.md").read_text(encoding="utf-8")
     source = "\n".join(
-        (REPOSITORY / "CoraNetSlicer" / "coranet" / f"{name}.py").read_text(encoding="utf-8")
+        (REPOSITORY / "CoraNetSlicer" / "coranet" / "setup" / f"{name}.py").read_text(encoding="utf-8")
         for name in ("doctor", "package_check", "device_check")
     )
     codes = set(re.findall(r"\"((?:package|python|device|disk)\.\w+)\"", source))

@@ -19,10 +19,10 @@ from small_jobs import differing, run_engine, started_engine, tiny_phantoms, tra
 from coranet.contract import Job, JobStatus, ModelCard
 from coranet.contract.events import Cancelled, Finished, Noted, Progress
 from coranet.error_model import ErrorModel
+from coranet.job_process.worker import work_on
 from coranet.reporting import Reporter
 from coranet.training import error_stage
 from coranet.training.error_stage import ERROR_MODEL, _StageProgress, largest_boxes
-from coranet.worker import work_on
 
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signal that kills at once")
 WITH_FOLDS = {

@@ -9,9 +9,9 @@ import pytest
 from experiment_jobs import fail, finish, scans_in
 from small_jobs import call, run_engine, settings, the_only_error, tiny_phantoms
 
-from coranet import child_process
 from coranet.contract import Job, JobKind, JobStatus
 from coranet.contract.errors import JobCancelled
+from coranet.job_process import child_process
 from coranet_experiments import runner
 
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 import pytest
 from experiment_jobs import EndedProcess, context_of, fail, finish, question_of, scans_in
 
-from coranet.child_process import start_on_job
 from coranet.contract import Job, JobStatus, ProcessIdentity
 from coranet.contract.errors import JobCancelled, JobError
 from coranet.contract.events import Cancelled, Started
+from coranet.job_process.child_process import start_on_job
 from coranet_experiments import runner
 from coranet_experiments.plan import plan_runs
 from coranet_experiments.runner import Task, run_tasks

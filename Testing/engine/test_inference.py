@@ -8,9 +8,9 @@ from torch import nn
 
 from coranet.contract.config import InferenceConfig, MachineConfig
 from coranet.contract.errors import JobCancelled
-from coranet.devices import Device, choose_device
 from coranet.inference.network_pass import SlidingWindow
 from coranet.inference.windows import WindowRule
+from coranet.machine.devices import Device, choose_device
 from coranet.networks import Architecture, CoraNet, HeadLogits
 
 SIZES = [(9, 20, 17), (6, 8, 10), (3, 30, 5), (2, 2, 2), (13, 8, 10)]

@@ -13,11 +13,11 @@ import pytest
 from small_jobs import run_engine
 from source_tree import REPOSITORY
 
-from coranet import installation
-from coranet.cli import main
+from coranet.command_line.cli import main
 from coranet.contract.errors import ConfigError, PackageError, StorageError
-from coranet.installation import Installation, install
-from coranet.package_check import REQUIRED, requirement
+from coranet.setup import installation
+from coranet.setup.installation import Installation, install
+from coranet.setup.package_check import REQUIRED, requirement
 from CoraNetSlicerLib.environment.installation import MONAI
 
 

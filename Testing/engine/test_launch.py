@@ -11,13 +11,14 @@ import pytest
 from patience import PATIENCE_S
 from small_jobs import ENGINE, environment, training_job
 
-from coranet import devices, launch, team_member, worker
-from coranet.cli import main
+from coranet.command_line.cli import main
 from coranet.contract import Job, ProcessIdentity
 from coranet.contract.config import MachineConfig
 from coranet.contract.errors import DeviceError, JobError
 from coranet.contract.events import Failed
 from coranet.contract.process import start_time
+from coranet.job_process import launch, team_member, worker
+from coranet.machine import devices
 
 EMPTY_ENVIRONMENT = (
     "RANK",
@@ -131,7 +132,7 @@ def test_the_exit_code_is_left_for_the_launcher_where_there_is_one(tmp_path, mon
 WATCHED = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from coranet.team_member import bound_to_launcher
+from coranet.job_process.team_member import bound_to_launcher
 with bound_to_launcher():
     print("bound", flush=True)
     time.sleep(3600)

@@ -13,12 +13,12 @@ from small_jobs import tiny_phantoms, training_job, weights_of
 from coranet.contract import JobStatus, ModelCard
 from coranet.contract.events import CheckpointSaved, Failed, Finished, Losses, Noted, SnapshotSaved, Validation, Warned
 from coranet.data.loading import Loader
+from coranet.job_process.worker import work_on
 from coranet.model_package import ModelPackage
 from coranet.training import early_warnings, loop, validation
 from coranet.training import job as training_job_module
 from coranet.training.loop import PRETRAINING, SELF_TRAINING
 from coranet.training.step import Stepper
-from coranet.worker import work_on
 
 pytestmark = pytest.mark.slow
 

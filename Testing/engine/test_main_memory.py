@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from coranet import main_memory
-from coranet.main_memory import available_bytes, of_vm_stat, peak_bytes
+from coranet.machine import main_memory
+from coranet.machine.main_memory import available_bytes, of_vm_stat, peak_bytes
 
 VM_STAT = """Mach Virtual Memory Statistics: (page size of 16384 bytes)
 Pages free:                               10.

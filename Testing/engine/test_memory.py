@@ -7,7 +7,7 @@ import torch
 
 from coranet.contract.config import DataConfig, TrainingConfig
 from coranet.contract.errors import DeviceError
-from coranet.devices import Device
+from coranet.machine.devices import Device
 from coranet.networks import Architecture
 from coranet.planning.memory import (
     BatchSizes,

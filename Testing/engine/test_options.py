@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from small_jobs import call, settings, the_only_error
 
-from coranet import cli, doctor, installation, launch
+from coranet.command_line import cli
 from coranet.contract import Job
 from coranet.contract.config import SegmentConfig, TrainConfig, require_effect
 from coranet.contract.errors import ConfigError
+from coranet.job_process import launch
+from coranet.setup import doctor, installation
 from coranet_experiments import command as experiments
 
 

@@ -12,9 +12,9 @@ from small_jobs import call, differing, mask_labels, one_half, settings, tiny_ph
 from coranet.contract import Job
 from coranet.contract.events import CheckpointSaved, Losses, Validation, Warned
 from coranet.contract.events import to_dict as event_to_dict
+from coranet.job_process.worker import work_on
 from coranet.model_package import ModelPackage
 from coranet.volume import read_label_map, write_volume
-from coranet.worker import work_on
 
 pytestmark = pytest.mark.slow
 

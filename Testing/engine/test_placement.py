@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from coranet.devices import Device
+from coranet.machine.devices import Device
 from coranet.networks import Architecture, CoraNet, place
 
 VOLUMES = Architecture("vnet", 2, 4, "batch", (8, 12, 16), ((2, 2, 2),), ((3, 3, 3), (3, 3, 3)))

@@ -11,7 +11,8 @@ from coranet.contract.config import TrainConfig
 from coranet.contract.errors import DataError, DeviceError, JobError
 from coranet.contract.events import CheckpointSaved, Noted, Warned
 from coranet.contract.files import read_json, write_json_atomic
-from coranet.devices import Device
+from coranet.job_process.worker import work_on
+from coranet.machine.devices import Device
 from coranet.planning import plan as planning
 from coranet.planning import workplace
 from coranet.planning.memory import BatchSizes
@@ -19,7 +20,6 @@ from coranet.planning.plan import Plan, PlanInput, checked_datalist, plan_traini
 from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter
 from coranet.training_set.survey import survey_cases
-from coranet.worker import work_on
 
 # Bytes for a step with two and two patches of the whole phantom, where a voxel takes a thousand of them.
 ENOUGH = 80_000_000

@@ -26,7 +26,7 @@ from coranet.contract.events import (
     without_superseded,
 )
 from coranet.contract.events import to_dict as event_to_dict
-from coranet.worker import work_on
+from coranet.job_process.worker import work_on
 
 pytestmark = pytest.mark.slow
 

@@ -13,15 +13,16 @@ import pytest
 from dicom_files import positions, voxels, write_series
 from small_jobs import call, errors_in, settings, the_only_error
 
-from coranet import cli, launch
+from coranet.command_line import cli
+from coranet.command_line.resuming import grow, require_kept_settings, require_same_datalist
 from coranet.contract import Case, Datalist, Job, JobKind, Role, read_datalist, write_json_atomic
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.errors import DataError
 from coranet.contract.model_card import model_fingerprint
 from coranet.contract.source_files import is_changed, source_files, source_stamp
 from coranet.data.series import divide_series
+from coranet.job_process import launch
 from coranet.reporting import Reporter
-from coranet.resuming import grow, require_kept_settings, require_same_datalist
 
 SEGMENT = ("--set", "machine.threads=1", "--set", "machine.device=cpu")
 

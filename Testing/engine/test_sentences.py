@@ -10,7 +10,7 @@ import torch
 
 from coranet.contract.config import TrainConfig
 from coranet.data.preprocessing import ChannelStatistics, ScanStatistics
-from coranet.devices import Device
+from coranet.machine.devices import Device
 from coranet.networks import Architecture
 from coranet.planning.memory import BatchSizes
 from coranet.planning.search import Candidate, Search

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from coranet.signals import ending_signals, interrupt_on_signal, stop_on_signal
+from coranet.job_process.signals import ending_signals, interrupt_on_signal, stop_on_signal
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals that ask")

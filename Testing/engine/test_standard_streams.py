@@ -12,10 +12,10 @@ import threading
 import pytest
 from small_jobs import ENGINE, environment, settings
 
-from coranet import cli
+from coranet.command_line import cli
+from coranet.command_line.standard_streams import TolerantStream, tolerant_streams
 from coranet.contract import Job, JobStatus
 from coranet.contract.errors import DataError
-from coranet.standard_streams import TolerantStream, tolerant_streams
 
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="a shell that closes descriptors is POSIX's")
 
@@ -193,7 +193,7 @@ def test_a_shell_may_close_what_it_wants(tmp_path, line, code):
 def test_what_is_opened_next_does_not_get_the_number_of_a_closed_stream(tmp_path):
     program = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from coranet.standard_streams import tolerant_streams\n"
+        "from coranet.command_line.standard_streams import tolerant_streams\n"
         "with tolerant_streams():\n"
         "    sys.exit(0 if os.open(sys.argv[2], os.O_CREAT | os.O_RDWR) > 2 else 1)\n"
     )

@@ -9,8 +9,8 @@ from torch import nn
 
 from coranet.contract.config import TrainConfig, TrainingConfig
 from coranet.data.patches import LabeledBatch, UnlabeledBatch
-from coranet.devices import Device
-from coranet.distributed import Team
+from coranet.machine.devices import Device
+from coranet.machine.distributed import Team
 from coranet.methods import StepLosses
 from coranet.training import step
 from coranet.training.state import TrainingState

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from coranet.strict_parser import StrictParser
+from coranet.command_line.strict_parser import StrictParser
 
 
 @pytest.fixture

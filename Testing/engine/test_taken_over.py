@@ -9,10 +9,10 @@ from small_jobs import tiny_phantoms, training_job
 
 from coranet.contract import Label, read_json, write_json_atomic
 from coranet.contract.errors import ConfigError, DataError
+from coranet.job_process.worker import work_on
 from coranet.planning.plan import Plan
 from coranet.planning.steps import StepPlan
 from coranet.planning.taken_over import plan_taken_over
-from coranet.worker import work_on
 
 pytestmark = pytest.mark.slow
 

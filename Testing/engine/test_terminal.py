@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from coranet.command_line.terminal import TerminalProgress
 from coranet.contract.events import (
     Cancelled,
     CheckpointSaved,
@@ -17,7 +18,6 @@ from coranet.contract.events import (
     Validation,
     Warned,
 )
-from coranet.terminal import TerminalProgress
 
 
 class FakeTerminal(io.StringIO):

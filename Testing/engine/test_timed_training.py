@@ -10,11 +10,11 @@ from coranet.contract.config import TrainConfig
 from coranet.contract.events import CheckpointSaved, Noted, Started
 from coranet.contract.files import read_json
 from coranet.data.datalist import with_validation_cases
+from coranet.job_process.worker import work_on
 from coranet.planning.plan import Plan
 from coranet.planning.steps import Durations, StepSeconds
 from coranet.planning.workplace import Workplace
 from coranet.training import job as training_job
-from coranet.worker import work_on
 
 pytestmark = pytest.mark.slow
 

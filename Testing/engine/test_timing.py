@@ -11,8 +11,8 @@ from prepared import a_prepared_case
 
 from coranet.contract.config import TrainConfig
 from coranet.data.loading import Loader
-from coranet.distributed import Team
 from coranet.inference.network_pass import SlidingWindow
+from coranet.machine.distributed import Team
 from coranet.planning.memory import BatchSizes
 from coranet.training.cases import TrainingCases
 from coranet.training.state import TrainingState

@@ -16,6 +16,7 @@ from coranet.data.box import Box
 from coranet.data.cache import PreparedCase
 from coranet.inference.network_pass import SlidingWindow
 from coranet.inference.windows import WindowRule
+from coranet.job_process.worker import work_on
 from coranet.model_package import ModelPackage
 from coranet.networks import HeadLogits
 from coranet.plausibility.reference import Reference
@@ -23,7 +24,6 @@ from coranet.plausibility.traits import fine_detail
 from coranet.training.cases import TrainingCases
 from coranet.training.reference import reference_of
 from coranet.volume import write_volume
-from coranet.worker import work_on
 
 SIZE, SPACING = (6, 8, 10), (2.0, 1.5, 4.0)
 VOXEL_ML = 0.012

@@ -187,7 +187,7 @@ def test_another_schema_is_refused_by_name(a_job, name, version):
 
 
 def test_settings_that_have_no_effect_are_told(a_job):
-    from coranet.worker import work_on
+    from coranet.job_process.worker import work_on
 
     path = a_job.folder / "config.json"
     content = json.loads(path.read_text(encoding="utf-8"))

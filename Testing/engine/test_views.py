@@ -9,7 +9,7 @@ from stub_networks import TINY, FixedHeads, batches_of
 from coranet.contract.config import TrainConfig, TrainingConfig, require_effect
 from coranet.contract.errors import ConfigError
 from coranet.data.mixing import Mixing
-from coranet.distributed import Team
+from coranet.machine.distributed import Team
 from coranet.methods import Networks
 from coranet.methods.coranet import CoraNetMethod, teacher_loss
 from coranet.methods.method import heads_loss, student_logits, supervised_loss

@@ -100,7 +100,7 @@ def test_a_folder_of_scans_with_any_names_is_segmented_told_and_reported(
 
 @pytest.mark.slow
 def test_surfaces_are_written_into_any_folder(a_trained_job, a_phantom_set, tmp_path):
-    from coranet.worker import work_on
+    from coranet.job_process.worker import work_on
 
     folder = tmp_path / os.fsdecode(b"Fl\xe4chen")
     job = segmentation_job(folder, [a_phantom_set.parent / "images" / "case001.nrrd"], a_trained_job.folder)

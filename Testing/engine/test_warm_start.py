@@ -19,7 +19,6 @@ from small_jobs import (
     weights_of,
 )
 
-from coranet import launch
 from coranet.contract import (
     Case,
     Datalist,
@@ -38,6 +37,8 @@ from coranet.contract.errors import DataError, ModelError
 from coranet.contract.events import CheckpointSaved, Finished, Losses, Noted, Validation, Warned
 from coranet.contract.events import to_dict as event_to_dict
 from coranet.contract.review import Choice
+from coranet.job_process import launch
+from coranet.job_process.worker import work_on
 from coranet.model_package import ModelPackage
 from coranet.planning import plan as planning
 from coranet.planning import workplace
@@ -46,7 +47,6 @@ from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter
 from coranet.training import validation
 from coranet.training_set.survey import survey_cases
-from coranet.worker import work_on
 
 EXACT = {"machine__precision": "float32"}
 

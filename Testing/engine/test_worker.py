@@ -16,7 +16,7 @@ import pytest
 from patience import wait_until
 from small_jobs import errors_in, segmentation_job, training_job
 
-from coranet import segmentation, worker
+from coranet import segmentation
 from coranet.contract import Job, JobStatus, write_json_atomic
 from coranet.contract.errors import DataError, JobCancelled, JobTakenError, StorageError
 from coranet.contract.events import (
@@ -30,7 +30,8 @@ from coranet.contract.events import (
     Started,
     Warned,
 )
-from coranet.worker import UNEXPECTED, work_on
+from coranet.job_process import worker
+from coranet.job_process.worker import UNEXPECTED, work_on
 
 
 @pytest.fixture

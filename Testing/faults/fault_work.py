@@ -9,14 +9,14 @@ TRACEBACK = "Traceback (most recent call last)"
 
 def do_job(folder: str, resume: bool) -> int:
     """What `coranet run` does with a job, with its last error on the terminal."""
-    from coranet.cli import main
+    from coranet.command_line.cli import main
 
     return main(["run", folder, *(["--resume"] if resume else [])])
 
 
 def command(args: list[str]) -> int:
     """The command line."""
-    from coranet.cli import main
+    from coranet.command_line.cli import main
 
     return main(args)
 

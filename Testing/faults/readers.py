@@ -28,7 +28,7 @@ from coranet.contract.events import EVENT_TYPES, read_events, to_dict, without_s
 from coranet.contract.files import read_json
 from coranet.contract.image_headers import read_image_header
 from coranet.contract.input_list import input_list
-from coranet.devices import choose_device
+from coranet.machine.devices import choose_device
 from coranet.model_package import ModelPackage
 from coranet.planning.plan import Plan
 from coranet.regions.files import WrittenCase

@@ -41,7 +41,7 @@ sys.addaudithook(_hear)
 """
 _MAIN_JOB = """
 import sys
-from coranet.cli import main
+from coranet.command_line.cli import main
 import json
 for words in json.loads(sys.argv[1]):
     sys.argv = ["coranet", *words]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..devices import Device
+from ..machine.devices import Device
 from .cache import PreparedCase
 from .intensity import add_noise
 from .patches import LabeledBatch, PatchSampler, RawPatches, UnlabeledBatch

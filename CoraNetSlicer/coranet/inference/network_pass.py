@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from ..contract.config import InferenceConfig
-from ..devices import Device, free_memory_bytes, is_out_of_memory
+from ..machine.devices import Device, free_memory_bytes, is_out_of_memory
 from ..networks import Architecture, HeadLogits
 from ..networks.architecture import Size
 from .views import Views

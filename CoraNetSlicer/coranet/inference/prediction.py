@@ -18,7 +18,7 @@ from ..contract.errors import DataError
 from ..data.box import Box
 from ..data.orientation import Orientation
 from ..data.resampling import resample, rows_ready
-from ..main_memory import available_bytes
+from ..machine.main_memory import available_bytes
 from ..networks import HeadLogits
 from ..uncertainty import (
     moved_labels,

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from ..devices import Device
+from ..machine.devices import Device
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..contract.config import DataConfig, TrainingConfig
 from ..contract.errors import DeviceError
 from ..contract.events import Warned
-from ..devices import Device
+from ..machine.devices import Device
 from ..methods.method import heads_loss
 from ..networks import Architecture, CoraNet, place
 

@@ -12,7 +12,7 @@ from ..contract.config import TrainConfig
 from ..contract.errors import DataError, JobError, ModelError
 from ..contract.events import Noted, Warned
 from ..data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
-from ..devices import Device
+from ..machine.devices import Device
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..networks import Architecture, backbone_reason, plan_architecture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..devices import Device
+from ..machine.devices import Device
 from ..training_set.structures import Triple, largest_extent
 from .search import Candidate, Search
 from .steps import StepPlan

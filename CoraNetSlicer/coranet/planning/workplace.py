@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field
 
 from ..contract.config.time_budget import seconds_of
-from ..devices import Device, free_memory_bytes
-from ..main_memory import available_bytes
+from ..machine.devices import Device, free_memory_bytes
+from ..machine.main_memory import available_bytes
 from .speed import Measure
 
 

@@ -31,9 +31,9 @@ from ..contract.files import read_json, write_json_atomic
 from ..data.box import Box
 from ..data.cache import PreparedCase, prepare_case
 from ..data.loading import Loader, Shard
-from ..devices import Device
-from ..distributed import Team
 from ..inference.network_pass import SlidingWindow
+from ..machine.devices import Device
+from ..machine.distributed import Team
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..networks import CoraNet, place

@@ -16,8 +16,8 @@ from ..contract.errors import JobError
 from ..contract.events import Event, Noted, PaceMeasured, Warned
 from ..contract.training_time import TrainingAmounts, training_time_text
 from ..data.preprocessing import median_prepared_size
-from ..devices import Device, choose_device
 from ..event_messages import describe
+from ..machine.devices import Device, choose_device
 from ..networks.architecture import product
 from ..planning.error_budget import error_model_share
 from ..planning.few_voxels import few_voxels

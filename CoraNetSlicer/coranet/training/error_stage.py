@@ -20,10 +20,10 @@ from ..data.cache import PreparedCase
 from ..data.identity import identity_of_channels
 from ..data.loading import Loader
 from ..data.scans import read_channels, scan_grid
-from ..distributed import Team
 from ..error_model import ErrorCase, ErrorModel, Evidence, default_tolerance_mm, fit
 from ..error_model.package import MOST_FOLDS
 from ..inference.network_pass import SlidingWindow
+from ..machine.distributed import Team
 from ..model_package import ModelPackage
 from ..planning.error_budget import is_reviewed_to_the_end, left_out_cases, reserved_s, why_none
 from ..planning.plan import Plan

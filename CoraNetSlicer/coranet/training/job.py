@@ -19,11 +19,11 @@ from ..contract.events import Noted, SnapshotSaved, Started, Warned
 from ..contract.files import read_json, remove_folder, write_json_atomic
 from ..data.cache import PreparedCase
 from ..data.loading import Loader, Shard
-from ..devices import Device, used_memory
-from ..distributed import Team
 from ..inference.components import hang_together, single_component_classes
 from ..inference.network_pass import SlidingWindow
 from ..inference.views import Views
+from ..machine.devices import Device, used_memory
+from ..machine.distributed import Team
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..networks import Architecture

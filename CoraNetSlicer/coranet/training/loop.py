@@ -11,9 +11,9 @@ from ..contract.errors import CoraNetError
 from ..contract.events import CheckpointSaved, Losses, Validation, Warned
 from ..data.loading import Loader
 from ..data.patches import LabeledBatch, UnlabeledBatch
-from ..devices import Device, is_out_of_memory
-from ..distributed import Team
 from ..inference.network_pass import SlidingWindow
+from ..machine.devices import Device, is_out_of_memory
+from ..machine.distributed import Team
 from ..methods import StepLosses
 from ..planning.memory import BatchSizes, smaller_batches
 from ..planning.steps import StepPlan

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..contract.config import TrainConfig
 from ..contract.errors import JobError
-from ..devices import Device
+from ..machine.devices import Device
 from ..methods import METHODS, Method, Networks, deep_supervision
 from ..methods.deep_supervision import DeepSupervision
 from ..model_package import ModelPackage

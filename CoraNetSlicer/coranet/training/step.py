@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ..data.patches import LabeledBatch, UnlabeledBatch
-from ..devices import Device
-from ..distributed import Team
+from ..machine.devices import Device
+from ..machine.distributed import Team
 from ..methods import Networks, StepLosses, deep_supervision
 from ..methods.deep_supervision import DeepSupervision
 from ..networks import CoraNet

@@ -15,9 +15,9 @@ from ..data.cache import PreparedCase
 from ..data.class_indices import index_type, places_by_class
 from ..data.loading import Loader
 from ..data.patches import PatchSampler
-from ..devices import Device, is_out_of_memory
-from ..distributed import Team
 from ..inference.network_pass import SlidingWindow
+from ..machine.devices import Device, is_out_of_memory
+from ..machine.distributed import Team
 from ..networks import Architecture
 from ..planning.memory import BatchSizes, smaller_batches
 from ..planning.steps import Durations, StepSeconds

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from .contract.events import Cancelled, CheckpointSaved, Event, Failed, Finished, Losses, Progress, Validation, duration
-from .event_messages import describe
+from ..contract.events import (
+    Cancelled,
+    CheckpointSaved,
+    Event,
+    Failed,
+    Finished,
+    Losses,
+    Progress,
+    Validation,
+    duration,
+)
+from ..event_messages import describe
 
 _BAR_WIDTH = 30
 

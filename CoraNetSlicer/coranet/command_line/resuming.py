@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .contract import Case, Datalist, Job, Role
-from .contract.case_names import free_case_name
-from .contract.config import SegmentConfig, TrainConfig
-from .contract.config.time_budget import seconds_of
-from .contract.directory import Config
-from .contract.errors import ConfigError, DataError, JobError, ModelError
-from .contract.model_card import model_fingerprint, model_folder
-from .contract.source_files import is_changed
+from ..contract import Case, Datalist, Job, Role
+from ..contract.case_names import free_case_name
+from ..contract.config import SegmentConfig, TrainConfig
+from ..contract.config.time_budget import seconds_of
+from ..contract.directory import Config
+from ..contract.errors import ConfigError, DataError, JobError, ModelError
+from ..contract.model_card import model_fingerprint, model_folder
+from ..contract.source_files import is_changed
 
 # A job may go on with more or fewer processes than it started with.
 _MAY_DIFFER = ("machine.devices",)

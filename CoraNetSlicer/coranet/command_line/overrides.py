@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .contract.errors import ConfigError
+from ..contract.errors import ConfigError
 
 # A job may be worked on from another folder than the one in which its settings were typed.
 _FOLDERS = ("training.initial_model", "plan_of", "data.cache_folder")

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
-from .contract import Job, JobKind, ProcessIdentity, Role
-from .contract.directory import HEARTBEAT_INTERVAL_S
-from .contract.errors import (
+from ..contract import Job, JobKind, ProcessIdentity, Role
+from ..contract.directory import HEARTBEAT_INTERVAL_S
+from ..contract.errors import (
     UNEXPECTED,
     CoraNetError,
     JobCancelled,
@@ -25,7 +25,7 @@ from .contract.errors import (
     missing_package,
     storage_error,
 )
-from .contract.events import (
+from ..contract.events import (
     Cancelled,
     CaseDone,
     CheckpointSaved,
@@ -38,14 +38,14 @@ from .contract.events import (
     Started,
     Warned,
 )
-from .contract.files import not_recreated, remove_partial_files
-from .devices import is_out_of_memory
-from .distributed import Team, is_lost_member
-from .event_messages import describe
-from .reporting import Reporter
+from ..contract.files import not_recreated, remove_partial_files
+from ..event_messages import describe
+from ..machine.devices import is_out_of_memory
+from ..machine.distributed import Team, is_lost_member
+from ..reporting import Reporter
+from ..volume import noted_by
 from .signals import stop_on_signal
 from .team_member import bound_to_launcher, claim, leave_exit_code
-from .volume import noted_by
 
 # A network folder may vanish for a while; one whose parent is there has been removed.
 _BEATS_UNTIL_GONE = 6
@@ -82,8 +82,8 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
             outcome.message = work(job, resume, reporter, team)
             output = job.model_folder if job.kind is JobKind.TRAIN else job.prediction_folder("")
             if job.kind is JobKind.SEGMENT and job.read_datalist().with_role(Role.TEST):
-                from .evaluation import describe as describe_metrics
-                from .evaluation import evaluate_job
+                from ..evaluation import describe as describe_metrics
+                from ..evaluation import evaluate_job
 
                 outcome.message, output = describe_metrics(evaluate_job(job, reporter)), job.folder
             outcome.output = str(output.resolve())
@@ -92,7 +92,7 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
 
 def plan(job: Job, listener: Listener = lambda event: None) -> int:
     """Plan a training and time its parts, in this process; as `work_on`, but nothing is trained."""
-    from .training.dry_run import describe_plan, plan_training_job
+    from ..training.dry_run import describe_plan, plan_training_job
 
     with _leading(job, False, listener, Team()) as (reporter, outcome):
         _warn_of_settings(job, False, reporter)
@@ -156,10 +156,10 @@ def _help(job: Job, resume: bool, team: Team, work: Work) -> int:
 def _work_of(job: Job) -> Work:
     """What does a job. A segmentation does not load what a training needs, which takes more than a second."""
     if job.kind is JobKind.TRAIN:
-        from .training.job import run_training_job
+        from ..training.job import run_training_job
 
         return run_training_job
-    from .segmentation import run_segmentation_job
+    from ..segmentation import run_segmentation_job
 
     return run_segmentation_job
 

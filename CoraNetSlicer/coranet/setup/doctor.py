@@ -12,7 +12,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from . import __version__
+from .. import __version__
 from .health import Finding, Health
 from .package_check import examine_packages
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from .contract.config import MachineConfig
-from .contract.errors import DeviceError, is_memory_error
+from ..contract.config import MachineConfig
+from ..contract.errors import DeviceError, is_memory_error
 from .main_memory import available_bytes, peak_bytes
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

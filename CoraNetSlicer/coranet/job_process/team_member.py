@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .contract import Job, ProcessIdentity
-from .contract.process import start_time
+from ..contract import Job, ProcessIdentity
+from ..contract.process import start_time
 
 # Environment variables that the launcher sets: its process number, and the file for the exit code.
 LAUNCHER, EXIT_CODE = "CORANET_LAUNCHER", "CORANET_EXIT_CODE_FILE"

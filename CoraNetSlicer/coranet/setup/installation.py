@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .contract.errors import ConfigError, PackageError, storage_error
+from ..contract.errors import ConfigError, PackageError, storage_error
 from .package_check import REQUIRED, installed_version, requirement
 
 _UV = "uv>=0.8"

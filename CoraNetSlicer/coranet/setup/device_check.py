@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from .contract.process import without_window
+from ..contract.process import without_window
 from .health import Health
 
 _LEAST_FREE_GIB = 3.0
@@ -64,8 +64,8 @@ def examine_device(health: Health) -> None:
 
 
 def _note_device(health: Health) -> str:
-    from .contract.config import MachineConfig
-    from .devices import available_devices, choose_device, device_memory_gib, free_memory_bytes, torch_build
+    from ..contract.config import MachineConfig
+    from ..machine.devices import available_devices, choose_device, device_memory_gib, free_memory_bytes, torch_build
 
     kind = available_devices()[0]
     device = choose_device(MachineConfig())
@@ -101,13 +101,13 @@ def _examine_why_no_card(health: Health, card: NvidiaCard | None) -> None:
 
 
 def _has_unusable_apple_gpu() -> bool:
-    from .devices import has_apple_gpu
+    from ..machine.devices import has_apple_gpu
 
     return has_apple_gpu()
 
 
 def _examine_computing(health: Health, kind: str) -> None:
-    from .devices import convolution_error, missing_architecture
+    from ..machine.devices import convolution_error, missing_architecture
 
     missing = missing_architecture() if kind == "cuda" else ""
     if missing:

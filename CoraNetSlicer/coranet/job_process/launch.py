@@ -11,11 +11,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from ..contract import Job, terminate_tree
+from ..contract.config import MachineConfig
+from ..contract.errors import DeviceError
+from ..contract.events import Event, EventReader, Failed
 from .child_process import start_on_job
-from .contract import Job, terminate_tree
-from .contract.config import MachineConfig
-from .contract.errors import DeviceError
-from .contract.events import Event, EventReader, Failed
 from .signals import stop_on_signal
 from .team_member import EXIT_CODE, LAUNCHER
 
@@ -70,7 +70,7 @@ def team_size(machine: MachineConfig, devices: int) -> int:
     if devices == 1:
         return 1
     # They import torch, which takes seconds.
-    from .devices import available_devices, device_count
+    from ..machine.devices import available_devices, device_count
 
     available = available_devices()
     kind = available[0] if machine.device == "auto" else machine.device

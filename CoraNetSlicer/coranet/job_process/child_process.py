@@ -7,9 +7,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from .contract import Job
-from .contract.errors import JobError, storage_error
-from .contract.process import ENGINE, start_in_own_group
+from ..contract import Job
+from ..contract.errors import JobError, storage_error
+from ..contract.process import ENGINE, start_in_own_group
 
 
 def start_on_job(

@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__
-from .cli_overrides import overrides
-from .contract.config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names, require_effect
-from .contract.errors import (
+from .. import __version__
+from ..contract.config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names, require_effect
+from ..contract.errors import (
     UNEXPECTED,
     ConfigError,
     CoraNetError,
@@ -30,16 +29,17 @@ from .contract.errors import (
     is_memory_error,
     missing_package,
 )
-from .experiments import add_experiment_command
-from .installation import add_install_command
-from .regions.command import add_regions_command
-from .reports.command import add_report_command
+from ..experiments import add_experiment_command
+from ..regions.command import add_regions_command
+from ..reports.command import add_report_command
+from ..setup.installation import add_install_command
+from .overrides import overrides
 from .standard_streams import tolerant_streams
 from .strict_parser import StrictParser
 
 if TYPE_CHECKING:
-    from .contract import Case, Datalist, Job, JobKind
-    from .contract.events import Event
+    from ..contract import Case, Datalist, Job, JobKind
+    from ..contract.events import Event
 
 # What --fast leaves out: all that predicts how good a result will be, and where it errs.
 _FAST_TRAINING: dict[str, Any] = {"training.error_model": "off", "training.quality_reference": "off"}
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not isinstance(work, _Work):
                 return int(work)
             with _claimed(work) as listener:
-                from .launch import worker_for
+                from ..job_process.launch import worker_for
 
                 return worker_for(work.job, work.devices, work.dry_run)(work.job, work.resume, listener)
         except KeyboardInterrupt:
@@ -168,8 +168,8 @@ def _expected(error: Exception) -> CoraNetError:
 
 
 def _train(options: argparse.Namespace) -> _Work | int:
-    from .contract import Job, JobKind, Role, find_cases
-    from .data.datalist import with_validation_cases
+    from ..contract import Job, JobKind, Role, find_cases
+    from ..data.datalist import with_validation_cases
     from .resuming import require_kept_settings, require_same_datalist
 
     chosen = _settings(options)
@@ -198,8 +198,8 @@ def _train(options: argparse.Namespace) -> _Work | int:
 
 def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
     """Show what would be trained; nothing is left behind."""
-    from .contract import Job, find_cases
-    from .training.dry_run import planned
+    from ..contract import Job, find_cases
+    from ..training.dry_run import planned
 
     if options.resume:
         raise ConfigError("--dry-run shows what a new training would do; leave out --resume.")
@@ -215,17 +215,17 @@ def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
 
 
 def _segment(options: argparse.Namespace) -> _Work:
-    from .contract import ModelCard, input_list
+    from ..contract import ModelCard, input_list
 
     # What is wrong with the model is reported with the settings, below.
     return _segment_cases(options, input_list(options.inputs, ModelCard.read(options.model).channels))
 
 
 def _evaluate(options: argparse.Namespace) -> _Work:
-    from .contract import ModelCard, Role, find_cases
-    from .contract.channels import require_same_channels
-    from .data.case_labels import with_classes_of
-    from .model_package import ModelPackage
+    from ..contract import ModelCard, Role, find_cases
+    from ..contract.channels import require_same_channels
+    from ..data.case_labels import with_classes_of
+    from ..model_package import ModelPackage
 
     _require_list(options.datalist)
     datalist = find_cases(options.datalist)
@@ -242,8 +242,8 @@ def _evaluate(options: argparse.Namespace) -> _Work:
 
 
 def _segment_cases(options: argparse.Namespace, listed: Datalist) -> _Work:
-    from .contract import Job, JobKind
-    from .model_package import ModelPackage
+    from ..contract import Job, JobKind
+    from ..model_package import ModelPackage
     from .resuming import grow, require_kept_settings, require_same_model
 
     chosen = _settings(options)
@@ -286,7 +286,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 
 def _new_job(folder: str, kind: JobKind, config: TrainConfig | SegmentConfig, datalist: Datalist) -> Job:
     """A new job; may replace one that ended before it made anything, because its data were wrong."""
-    from .contract import Job
+    from ..contract import Job
 
     if not Job.exists(folder):
         return Job.create(folder, kind, config, datalist)
@@ -296,7 +296,7 @@ def _new_job(folder: str, kind: JobKind, config: TrainConfig | SegmentConfig, da
 
 
 def _existing_job(folder: str, kind: JobKind) -> Job:
-    from .contract import Job
+    from ..contract import Job
 
     job = Job.open(folder)
     if job.kind is not kind:
@@ -307,7 +307,7 @@ def _existing_job(folder: str, kind: JobKind) -> Job:
 
 
 def _run(options: argparse.Namespace) -> _Work:
-    from .contract import Job
+    from ..contract import Job
 
     job = Job.open(options.job)
     if options.dry_run and (options.resume or options.devices not in (None, 1)):
@@ -318,8 +318,8 @@ def _run(options: argparse.Namespace) -> _Work:
 @contextmanager
 def _claimed(work: _Work) -> Iterator[Callable[[Event], object]]:
     """Inside, the job is this process's; gives the listener that shows its events on the terminal."""
-    from .contract.events import Failed
-    from .team_member import claim
+    from ..contract.events import Failed
+    from ..job_process.team_member import claim
 
     # Before torch is imported, which takes seconds: a reader of the folder sees at once that a process works on it.
     # While another process works on the job, a request to stop is meant for that one.
@@ -340,7 +340,7 @@ def _claimed(work: _Work) -> Iterator[Callable[[Event], object]]:
 
 @contextmanager
 def _shown(work: _Work) -> Iterator[Callable[[Event], object]]:
-    from .contract.events import Noted
+    from ..contract.events import Noted
     from .terminal import TerminalProgress
 
     work.job.withdraw_cancel()
@@ -355,7 +355,7 @@ def _shown(work: _Work) -> Iterator[Callable[[Event], object]]:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from .doctor import examine, report
+    from ..setup.doctor import examine, report
 
     health = examine()
     sys.stdout.write(health.to_json() if options.json else report(health))
@@ -363,7 +363,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _phantom(options: argparse.Namespace) -> int:
-    from .phantoms import PhantomSet, write_phantom_set
+    from ..phantoms import PhantomSet, write_phantom_set
 
     phantoms = PhantomSet(options.labeled, options.unlabeled, options.validation, options.test, seed=options.seed)
     sys.stdout.write(f"{write_phantom_set(options.folder, phantoms)}\n")
@@ -387,7 +387,7 @@ def _devices(text: str) -> int:
 
 
 def _require_list(path: str) -> None:
-    from .contract.image_files import is_image_file
+    from ..contract.image_files import is_image_file
 
     if is_image_file(Path(path)):
         raise DataError(
@@ -396,7 +396,7 @@ def _require_list(path: str) -> None:
 
 
 def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
-    from .contract import Role
+    from ..contract import Role
 
     _require_list(datalist)
     if not any(case.role is Role.TRAINING for case in cases):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed, nn
 
-from .contract.config import MachineConfig
+from ..contract.config import MachineConfig
 from .devices import Device, choose_device
 
 ItemT = TypeVar("ItemT")

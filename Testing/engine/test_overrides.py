@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coranet.cli_overrides import overrides
+from coranet.command_line.overrides import overrides
 from coranet.contract.errors import ConfigError
 
 

@@ -1,0 +1,1 @@
+"""The command line: its parser, settings as arguments, the arguments beside --resume, what a terminal shows."""

@@ -375,7 +375,7 @@ def estimated_dice(figures: list[CaseFigures], names: list[str]) -> dict[str, ob
         "mean_error": round(float(np.mean(np.abs(dice - true))), 4),
         "verdicts": [quality.verdict for quality in estimated],
         "poor": int(np.sum(true < POOR_SHARE * np.median(true))),
-        "poor ones within the first fifth": found_poor(dice, true)[0],
+        "poor ones within the first fifth": share if np.isfinite(share := found_poor(dice, true)[0]) else None,
     }  # fmt: skip
 
 

@@ -16,6 +16,20 @@ from typing import Any
 PROGRAM = Path(__file__).resolve().parents[1] / "CoraNetSlicer"
 # Classes of the console API, in the order of the page.
 CONSOLE_CLASSES = ("CoraNetLogic", "JobHandle", "RegionReview")
+# Public for other files of the panel, not for scripts.
+_OF_THE_PANEL = {
+    "CoraNetLogic": {"newFolder", "openRegions"},
+    "RegionReview": {
+        "decided_boxes",
+        "keep",
+        "look_at",
+        "margins",
+        "read_steps",
+        "repeat",
+        "take_all_back",
+        "take_over",
+    },
+}
 
 
 def command_line() -> str:
@@ -64,7 +78,8 @@ def console_api() -> str:
     for name in CONSOLE_CLASSES:
         [found] = [one for module in _modules(package) for one in _own_classes(module) if one.name == name]
         lines += [f"## {name}", "", *_documented(found)]
-        for member in sorted(_public_members(found), key=lambda one: one.name.lower()):
+        members = [one for one in _public_members(found) if one.name not in _OF_THE_PANEL.get(name, ())]
+        for member in sorted(members, key=lambda one: one.name.lower()):
             lines += [f"### {member.name}", "", f"`{_signature(member)}`", "", *_documented(member)]
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
 """The console and batch API: train, segment, attach to jobs, load results. Names are in Slicer's camelCase.
 
-Reviewing uncertain regions is in review_console.
+The calls of a review are in review_console.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ class CoraNetLogic(ReviewConsole):
         makeTicker: Optional[Callable[[], Ticker]] = None,
         processEvents: Optional[Callable[[], None]] = None,
     ) -> None:
-        """Take everything that differs between the application, a terminal and a test.
+        """Store what differs between the application, a terminal and a test.
 
         Args:
             context: the scene and its logics.
             runner: starts processes; None: with the running Python.
-            jobsFolder: where new jobs lie; None: CoraNetSlicer/jobs in the home folder.
-            makeTicker: makes what polls a running job; None: jobs are polled only by `wait()` and `poll()`.
+            jobsFolder: folder for new jobs; None: CoraNetSlicer/jobs in the home folder.
+            makeTicker: creates the timer that polls a running job; None: only `wait()` and `poll()` do.
             processEvents: keeps the application alive while `wait()` blocks.
         """
         folder = Path(jobsFolder).expanduser() if jobsFolder else Path.home() / "CoraNetSlicer" / "jobs"
@@ -100,17 +100,18 @@ class CoraNetLogic(ReviewConsole):
         """Train a model in the background and return at once.
 
         Args:
-            labeled: (volume node, segmentation node) of each labeled case. Images that are not loaded can be learned
-                from where they lie: ("image.nrrd", LabelFile("label.nrrd", {1: "Liver"})), with LabelFile of
-                core.case_images. Images that belong together, such as T1 and FLAIR, are one case with channels:
-                ((t1, flair), segmentation), or with the names of the model's channels:
+            labeled: (volume node, segmentation node) of each labeled case. Files need not be loaded:
+                ("image.nrrd", LabelFile("label.nrrd", {1: "Liver"})), with LabelFile from core.case_images. Images
+                that belong together, such as T1 and FLAIR, are the channels of one case:
+                ((t1, flair), segmentation), or with the names of the channels:
                 ({"T1": t1, "FLAIR": flair}, segmentation).
-            unlabeled: volume nodes, or paths of images, without segmentation; of several channels (t1, flair).
-            settings: None, a preset's name, a TrainConfig, or a dictionary of single settings such as {"time": "1 h"},
-                or, for a number of steps in place of a time, {"training.self_training_steps": 2000}.
+            unlabeled: volume nodes or paths of images; with several channels (t1, flair).
+            settings: None, the name of a preset, a TrainConfig, or a dictionary of settings such as {"time": "1 h"}
+                or {"training.self_training_steps": 2000}, which sets steps in place of a time.
             folder: of the new job; None: a new one in `jobsFolder`.
-            validation: as `labeled`, of cases that only measure; none: of 20 labeled ones or more a tenth is.
-            segmentNames: the segments to learn; None: all, which then must be the same in all cases.
+            validation: like `labeled`, for cases that are only measured. If empty and there are 20 labeled cases or
+                more, a tenth of them is set aside.
+            segmentNames: the segments to learn; None: all, which must then be the same in all cases.
 
         Raises:
             CoraNetError: a node, a setting or the folder cannot be used; with the reason and what to do.
@@ -127,10 +128,10 @@ class CoraNetLogic(ReviewConsole):
         folder: Union[None, str, Path] = None,
         settings: SegmentSettings = None,
     ) -> JobHandle:
-        """Segment volumes in the background and return at once; `loadResults` shows what came out.
+        """Segment volumes in the background and return at once; `loadResults` shows the results.
 
         Args:
-            volumeNodes: volume nodes; one alone need not be in a list. With channels [(t1, flair)], or by name.
+            volumeNodes: volume nodes, or a single one. With several channels: [(t1, flair)], or by name as in `train`.
             model: a finished training (its handle or folder), or a model's folder.
             folder: of the new job; None: a new one in `jobsFolder`.
             settings: None, a SegmentConfig, or a dictionary such as {"inference.overlap": 0.25}.
@@ -151,10 +152,10 @@ class CoraNetLogic(ReviewConsole):
         model: AnyJob,
         settings: SegmentSettings = None,
     ) -> JobHandle:
-        """Segment all images of a folder in the background, files in, files out; nothing enters the scene.
+        """Segment all images of a folder in the background, from files to files; the scene is not used.
 
         Args:
-            inputFolder: holds image files, or sub-folders with a DICOM series each. The channels of a case are files
+            inputFolder: has image files, or a subfolder for each DICOM series. The channels of a case are the files
                 p01_0000, p01_0001, ...
             outputFolder: becomes the job's folder; must not hold a job yet; None: a new one in `jobsFolder`.
             model: as in `segment`.
@@ -170,7 +171,7 @@ class CoraNetLogic(ReviewConsole):
         return self.watch(self.runner.start(Job.create(target, JobKind.SEGMENT, config, datalist)))
 
     def attach(self, folder: AnyJob) -> JobHandle:
-        """Attach to a job, running or over, started anywhere.
+        """Attach to a job, running or ended, no matter where it was started.
 
         Raises:
             JobError: the folder holds no job of this version.
@@ -183,11 +184,11 @@ class CoraNetLogic(ReviewConsole):
         return Job.folders_in(root)
 
     def jobSummaries(self) -> list[JobSummary]:
-        """All jobs of `jobsFolder` at a glance, running ones first, then the latest; cheap to call again."""
+        """A summary of each job in `jobsFolder`, running ones first, then the latest; cheap to call again."""
         return self._listing.look(self.jobsFolder)
 
     def runningJobs(self) -> list[JobHandle]:
-        """All jobs that run now: those that are watched already, and others in `jobsFolder`."""
+        """All running jobs: those that are already watched, and others in `jobsFolder`."""
         running = {job.folder: job for job in self._watched if job.status is JobStatus.RUNNING}
         for summary in self.jobSummaries():
             folder = summary.folder.absolute()
@@ -203,40 +204,40 @@ class CoraNetLogic(ReviewConsole):
 
         Raises:
             JobError: it is running, or the folder holds no job.
-            StorageError: something could not be deleted; what remains is no job any more.
+            StorageError: something could not be deleted; what remains is no longer a job.
         """
         return delete_job(job_of(job))
 
     def useInterpreter(self, interpreter: Interpreter) -> None:
-        """Start and resume jobs with another Python from now on; those that run are left alone."""
+        """Start and resume jobs with another Python from now on; running jobs are not affected."""
         self.runner = JobRunner(interpreter)
 
     def loadPhantom(self, labeled: int = 3, unlabeled: int = 6) -> tuple[list[tuple[Any, Any]], list[Any]]:
-        """Make synthetic volumes to try everything out with, and load them; takes seconds.
+        """Create synthetic volumes to try everything with, and load them; takes seconds.
 
         Args:
-            labeled: how many get a segmentation (of an organ and a lesion in it).
-            unlabeled: how many do not.
+            labeled: how many have a segmentation (an organ with a lesion).
+            unlabeled: how many have none.
 
         Returns:
             Labeled cases and unlabeled volumes, as `train` takes them.
 
         Raises:
-            CoraNetError: they could not be made.
+            CoraNetError: they could not be created.
         """
         return load_phantom(self.context, self.runner.interpreter, labeled, unlabeled)
 
     def loadResults(self, job: AnyJob, show: bool = True) -> list[LoadedPrediction]:
-        """Load what a segmentation has finished so far: segmentations, overlays, uncertainty maps.
+        """Load the results that a segmentation has so far: segmentations, overlays, uncertainty maps.
 
         Args:
             job: the segmentation's handle or folder.
-            show: make the closed surfaces that the engine has not written, so that they are seen in 3D, too.
+            show: also create closed surfaces that the engine did not write, so that results appear in 3D.
 
         Raises:
             JobError: the job is a training, or has no result yet.
-            DataError: a result file is damaged or does not fit its volume, or the scan that it was computed on is
-                neither in the scene nor where it was.
+            DataError: a result file is damaged or does not fit its volume, or its scan is neither in the scene nor in
+                its old place.
         """
         job = _segmentation(job)
         cases = [case for case in job.read_datalist().cases if job.prediction(case.id).result.is_file()]
@@ -257,19 +258,19 @@ class CoraNetLogic(ReviewConsole):
         folder: Union[None, str, Path] = None,
         labeled: Sequence[LabeledNodes] = (),
     ) -> JobHandle:
-        """Train on from a model with reviewed cases, in the background; on the same validation cases as before.
+        """Continue the training of a model with reviewed cases, in the background; validation cases stay the same.
 
         Example:
             >>> logic.improve(model, [case, other], {"training.self_training_steps": 500}).wait()
 
         Args:
-            model: the training that made it (its handle or folder), or the model's folder.
-            cases: what `promote` gives, or cases to be promoted now.
-            settings: None: those of the training before, without its pretraining; a dictionary changes single ones of
-                them; else as of `train`.
+            model: its training (handle or folder), or the model's folder.
+            cases: what `promote` returns, or cases that are promoted now.
+            settings: None: those of the previous training, without pretraining. A dictionary changes some of them.
+                Otherwise as in `train`.
             folder: of the new job; None: a new one in `jobsFolder`.
-            labeled: (volume node, segmentation node) of labeled cases, in place of those of the training before; needed
-                only where that is not there any more.
+            labeled: (volume node, segmentation node) of labeled cases, in place of those of the previous training;
+                needed only if that training no longer exists.
 
         Raises:
             CoraNetError: a case, the model, a setting or the folder cannot be used; with the reason.
@@ -300,20 +301,20 @@ class CoraNetLogic(ReviewConsole):
         return self.watch(self.runner.start(job))
 
     def rankCases(self, job: AnyJob) -> list[CaseUncertainty]:
-        """The segmented cases of a job, those first at which a look is worth most, each with the reason in words.
+        """The segmented cases of a job, those that most need a review first, each with its reason in words.
 
         Example:
             >>> print(logic.rankCases(job)[0].reason)
             14 % of the predicted pancreas is uncertain; 3 regions over 1 mL
 
         Raises:
-            JobError: it is no segmentation, or a file is damaged.
+            JobError: the job is no segmentation, or a file is damaged.
         """
         job = _segmentation(job)
         return rank_cases(job.prediction(case.id) for case in job.read_datalist().cases)
 
     def trainingPlot(self, job: AnyJob) -> TrainingPlot:
-        """Losses and validation Dice as tables and plots in the scene; they follow a running job.
+        """Losses and validation Dice as tables and plots in the scene; they are updated while the job runs.
 
         Raises:
             JobError: the folder holds no job of this version.
@@ -324,7 +325,7 @@ class CoraNetLogic(ReviewConsole):
         return plot
 
     def watch(self, process: JobProcess) -> JobHandle:
-        """Have the process of a job in hand: `logic.watch(logic.runner.start(job))` starts one that was prepared."""
+        """Watch the process of a job; `logic.watch(logic.runner.start(job))` starts a prepared one."""
         ticker = self._make_ticker() if self._make_ticker else None
         handle = JobHandle(process.job, self.runner, process, ticker, self._process_events)
         self._watched = [watched for watched in self._watched if watched.status is JobStatus.RUNNING]
@@ -332,7 +333,7 @@ class CoraNetLogic(ReviewConsole):
         return handle
 
     def close(self) -> None:
-        """Stop watching all jobs; they go on."""
+        """Stop watching all jobs; they continue to run."""
         for handle in self._watched:
             handle.close()
         self._watched.clear()
@@ -341,7 +342,7 @@ class CoraNetLogic(ReviewConsole):
         return Path(folder).expanduser() if folder else self.newFolder(name)
 
     def newFolder(self, name: str) -> Path:
-        """A folder in `jobsFolder` that is not there yet, with a name like the wanted one."""
+        """A new folder in `jobsFolder`, named like `name`, with a number if that is taken."""
         return self.jobsFolder / free_name(self.jobsFolder, name)
 
 

@@ -39,6 +39,9 @@ def test_the_console_api_has_what_scripts_call():
     for name in ("train", "segment", "segmentFolder", "attach", "loadResults", "improve", "onFinished", "cancel"):
         assert re.search(rf"^### {name}$", text, re.MULTILINE), f"{name} is absent"
     assert "\n### _" not in text
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (reference_pages.PROGRAM).rglob("*.py"))
+    for name in {name for names in reference_pages._OF_THE_PANEL.values() for name in names}:
+        assert f"    def {name}(" in source and f"\n### {name}\n" not in text, f"{name} is none of a class, or shown"
 
 
 def test_a_bar_in_a_cell_does_not_end_it():

@@ -1,4 +1,4 @@
-"""A job in the hands of its caller: its progress and messages, waiting for it, stopping it, resuming it.
+"""A job that a caller follows: its progress and messages; it can be awaited, stopped and resumed.
 
 No threads: in Slicer a Python thread hardly ever runs. `poll` does the work, called by a ticker or by `wait`.
 """
@@ -70,9 +70,9 @@ class JobHandle:
         Args:
             job: the job.
             runner: resumes it.
-            process: the process that was started for it; None: it is found by the job's files.
-            ticker: polls while the job runs; None: only `wait` and `poll` do.
-            processEvents: called by `wait` between two looks, so that the application stays alive.
+            process: its process; None: it is found from the job's files.
+            ticker: a timer that polls while the job runs; None: only `wait` and `poll` do.
+            processEvents: called by `wait` between two polls, so that the application stays responsive.
             clock: seconds since 1970.
         """
         self.job = job
@@ -101,7 +101,7 @@ class JobHandle:
 
     @property
     def folder(self) -> Path:
-        """The job's folder; `attach` it later, or on another day, to come back."""
+        """The job's folder, which `attach` takes, also on another day."""
         return self.job.folder
 
     @property
@@ -111,7 +111,7 @@ class JobHandle:
 
     @property
     def status(self) -> JobStatus:
-        """The status now; the last known one while its files cannot be read."""
+        """The current status; the last known one while its files cannot be read."""
         if self._ended:
             return self._ended
         try:
@@ -122,24 +122,24 @@ class JobHandle:
 
     @property
     def isStopping(self) -> bool:
-        """Whether it runs, but was asked to stop."""
+        """Whether it was asked to stop and is still running."""
         # The engine forgets the request before its process has ended.
         self._stop_requested = self._stop_requested or self.job.cancel_requested()
         return self._stop_requested and self.status is JobStatus.RUNNING
 
     @property
     def events(self) -> list[Event]:
-        """The events of the job, up to the last poll, as if it had never been interrupted."""
+        """The events of the job up to the last poll, without those that a resumed job repeats."""
         return without_superseded(self._events)
 
     @property
     def phase(self) -> str:
-        """What it is doing, in a word; "" before its first progress."""
+        """The current phase, in a word; "" before the first progress."""
         return next((event.phase for event in reversed(self.events) if isinstance(event, Progress)), "")
 
     @property
     def progress(self) -> float:
-        """Share of the work that is done, 0 to 1."""
+        """The share of the work that is done, 0 to 1."""
         if self.status is JobStatus.FINISHED:
             return 1.0
         latest = self._latest_progress()
@@ -147,13 +147,13 @@ class JobHandle:
 
     @property
     def partProgress(self) -> float:
-        """Share of the case that is being segmented that is done, 0 to 1."""
+        """The share of the current case that is segmented, 0 to 1."""
         latest = self._latest_progress()
         return latest.part if latest is not None and self.status is JobStatus.RUNNING else 0.0
 
     @property
     def secondsLeft(self) -> Optional[float]:
-        """Estimated seconds to the end; None while unknown, and when nothing runs."""
+        """Estimated seconds left; None while that is unknown, and when nothing runs."""
         latest = self._latest_progress()
         if latest is None or latest.seconds_left is None or self.status is not JobStatus.RUNNING:
             return None
@@ -163,14 +163,14 @@ class JobHandle:
 
     @property
     def timeAsked(self) -> str:
-        """The time that the training may take in all, as it was set: "1 h"; "": as long as its steps take."""
+        """The time that was set for the whole training, such as "1 h"; "": its steps were set."""
         if self._time_budget is None:
             self._time_budget = time_budget(self.job)
         return self._time_budget
 
     @property
     def message(self) -> str:
-        """How it ended, in a sentence: what came out, or what went wrong and where to look; "" while it runs."""
+        """How it ended, in a sentence: the outcome, or what went wrong and where to look; "" while it runs."""
         status = self.status
         if status in (JobStatus.FINISHED, JobStatus.FAILED):
             endings = [event for event in self._events if isinstance(event, (Finished, Failed))]
@@ -184,34 +184,34 @@ class JobHandle:
 
     @property
     def crash(self) -> str:
-        """How a process ended that could not say why, without a full stop."""
+        """How a process ended that left no reason, without a full stop."""
         if self._process.was_killed:
             return "the process was killed, probably because memory ran out"
         return "the process ended unexpectedly"
 
     def onEvents(self, callback: Callable[[list[Event]], None]) -> None:
-        """Have `callback(newEvents)` called when there is news; events that are there already come at once.
+        """Call `callback(newEvents)` when there are new events, and at once with those that exist.
 
-        With no events, when `trouble` has come or gone.
+        The list is empty if `trouble` has appeared or gone.
         """
         self._on_events.append(callback)
         if self._events:
             _call(callback, list(self._events))
 
     def onFinished(self, callback: Callable[[JobHandle], None]) -> None:
-        """Have `callback(handle)` called once when the job is over, however it ended; at once if it is over already."""
+        """Call `callback(handle)` once when the job ends, however it ends; at once if it has ended."""
         self._on_finished.append(callback)
         if self._ended:
             _call(callback, self)
 
     def poll(self) -> JobStatus:
-        """Look once: read new events, call callbacks, end what did not stop in time. Never waits.
+        """Read new events, call callbacks, and kill a process that did not stop in time. Never waits.
 
-        What cannot be read at the moment, because it is being replaced or a network folder is away, is read at the
-        next poll; `trouble` is the reason meanwhile.
+        Files that cannot be read now, because they are being replaced or a network folder is unavailable, are read at
+        the next poll; until then, `trouble` has the reason.
 
         Raises:
-            JobError: it could not be read in many looks in a row.
+            JobError: it could not be read at many polls in a row.
         """
         if self._ended:
             return self._ended
@@ -258,13 +258,13 @@ class JobHandle:
         self._failures += 1
 
     def wait(self, timeout: Optional[float] = None) -> JobStatus:
-        """Block until the job is over or `timeout` seconds have passed.
+        """Block until the job has ended or `timeout` seconds have passed.
 
         Returns:
-            The status then; `JobStatus.RUNNING` if the time was not enough.
+            The status; `JobStatus.RUNNING` if time ran out.
 
         Raises:
-            JobError: the job was never started, so that there is nothing to wait for.
+            JobError: the job was never started.
         """
         until = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -280,15 +280,15 @@ class JobHandle:
     def cancel(self, graceSeconds: float = GRACE_S) -> None:
         """Ask the job to stop at its next safe point; returns at once.
 
-        If it does not stop within `graceSeconds`, the next `poll` (of the ticker, or in `wait`) ends it by force.
+        If it does not stop within `graceSeconds`, the next `poll` (by the timer or by `wait`) kills it.
         """
         self._process.request_stop(graceSeconds)
 
     def resume(self) -> None:
-        """Continue the job from its last checkpoint (or start it, if that was never done).
+        """Continue the job from its last checkpoint, or start it if it never ran.
 
         Raises:
-            JobError: it runs, or it is finished.
+            JobError: it is running or finished.
         """
         status = self.status
         if status in (JobStatus.FINISHED, JobStatus.RUNNING):
@@ -302,7 +302,7 @@ class JobHandle:
         return log_tail(self.job.log_path, lines)
 
     def close(self) -> None:
-        """Stop watching; the job goes on."""
+        """Stop watching; the job continues."""
         if self._ticker is not None:
             self._ticker.stop()
 

@@ -35,10 +35,10 @@ from .worklist import progress_text, status_text
 
 
 class RegionReview:
-    """Decides about the uncertain regions of a result, and never touches a voxel outside of the one in question.
+    """Decisions on the uncertain regions of a result. A decision changes no voxel outside its region.
 
-    Regions, decisions and a table of both are in the scene and saved with it; they are enough to go on. The decisions
-    are also written beside the case's files, as review.json. One RegionReview for a result at a time.
+    Regions, decisions and a table of both are saved with the scene, which is enough to continue a review. Decisions are
+    also written beside the case's files, as review.json. A result has one RegionReview at a time.
 
     Example:
         >>> review = open_review(context, loaded, files)
@@ -51,18 +51,18 @@ class RegionReview:
     Attributes:
         changed: sent after each change of decisions, voxels, or what is being edited.
         loaded: the result.
-        files: of the case; None where they are not.
-        regions: what is known of the regions, in the order of their numbers 1, 2, ...
+        files: of the case; None if they are gone.
+        regions: the regions, in the order of their numbers 1, 2, ...
         review: the decisions.
         layers: the segments of the result.
-        warnings: what the user should know, in sentences.
+        warnings: for the user, in sentences.
         is_being_read: whether the voxels of the regions are being read in steps.
-        problem_of_margins: why the result has no margins, once they were looked for; "" if it has.
-        editing: of a region in the Segment Editor; `begin_edit` and `end_edit` begin and end it.
-        outline: draws the region that is looked at.
-        sliding: moves the boundary while the wheel turns; `take_slide` makes a decision of it.
-        ring: shows where and how far.
-        record: what the scene keeps of all.
+        problem_of_margins: why the result has no margins, once they were read; "" if it has.
+        editing: an edit in the Segment Editor, see `begin_edit` and `end_edit`.
+        outline: the line around the region that is shown.
+        sliding: moves the boundary while the wheel turns; `take_slide` turns it into a decision.
+        ring: shows the place and the radius of a slide.
+        record: what the scene keeps of the review.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class RegionReview:
 
     @property
     def is_current(self) -> bool:
-        """Whether it still goes with its nodes: not so once the result was loaded anew or left the scene."""
+        """Whether its nodes are still in the scene, and the result was not loaded again."""
         there = (node.GetScene() is not None for node in (self.loaded.segmentation, self.loaded.volume))
         return all(there) and self.record.is_current
 
     @property
     def progress(self) -> str:
-        """How far the review is, such as "7 of 23 reviewed, 81 % of the uncertain volume cleared"."""
+        """The progress, such as "7 of 23 reviewed, 81 % of the uncertain volume cleared"."""
         return progress_text(self.review, self.regions)
 
     def status(self, number: int) -> str:
@@ -108,17 +108,17 @@ class RegionReview:
         return self.review.decisions.get(self.regions.region(number).number)
 
     def next_open(self, after: int = 0) -> Optional[int]:
-        """The first region after a number that is not decided, else the first of all; None if all are."""
+        """The first undecided region after a number, otherwise the first of all; None if all are decided."""
         open_ones = [region.number for region in self.regions.regions if region.number not in self.review.decisions]
         return next((number for number in open_ones if number > after), next(iter(open_ones), None))
 
     def decided_boxes(self) -> list[MaskedBox]:
-        """The decided voxels, which are uncertain no more: of each region, and of each slide."""
+        """The decided voxels, which are no longer uncertain, of each region and each slide."""
         decided = [self.voxels(number).box for number in self.review.decisions]
         return [*decided, *(settled_voxels_of_slides(self) if self.review.slides else ())]
 
     def voxels(self, number: int) -> RegionVoxels:
-        """The voxels of a region; those of all are read on first use.
+        """The voxels of a region; those of all regions are read on first use.
 
         Raises:
             DataError: there is no such region, or a file is missing or does not fit.
@@ -129,13 +129,13 @@ class RegionReview:
 
     @property
     def margins(self) -> Optional[BoundaryMargins]:
-        """What slides need to know of the result, read on first use; None: see `problem_of_margins`."""
+        """The margins that slides need, read on first use; None: see `problem_of_margins`."""
         # The regions first: they keep what the result names before anything is slid.
         run_to_end(self.read_steps())
         return self._margins
 
     def read_steps(self) -> Generator[None, None, None]:
-        """Read the voxels of the regions, and the margins, if they are not there yet, in steps of milliseconds.
+        """Read the voxels of the regions and the margins, unless they have been read, in steps of milliseconds.
 
         Raises:
             DataError: a file of the regions is missing, or does not fit.
@@ -155,17 +155,17 @@ class RegionReview:
             self.problem_of_margins = str(error)
 
     def decide(self, number: int, choice: Union[None, str, Choice], author: str = "") -> None:
-        """Give a region what was decided; a step that `undo` takes back.
+        """Decide on a region; `undo` reverts it.
 
         Args:
             number: of the region.
-            choice: conservative, radical, or keep: what the result named when the review began. None: the decision is
-                taken back, with what the result named.
+            choice: conservative, radical, or keep (the result when the review began). None: the decision is revoked,
+                and the result restored.
             author: who decides.
 
         Raises:
             DataError: there is no such region or choice, or a region is being edited.
-            StorageError: review.json could not be written; the decision stays, in the scene.
+            StorageError: review.json could not be written; the decision is only in the scene.
         """
         self._require_no_edit()
         chosen = _choice_of(choice)
@@ -180,14 +180,13 @@ class RegionReview:
         self, center_ijk: Sequence[float], level: float, radius_mm: Optional[float] = None,
         number: Optional[int] = None, author: str = "",
     ) -> None:  # fmt: skip
-        """Move the boundary at a point; a step that `undo` takes back.
+        """Slide the boundary at a point; `undo` reverts it.
 
         Args:
-            center_ijk: index of the point in the volume, not always a whole one.
-            level: how far, as a share of the radius; above 0 the structure becomes larger, see
-                `coranet.contract.Slide`.
+            center_ijk: index of the point in the volume, not necessarily whole.
+            level: how far, as a share of the radius; above 0 the structure grows, see `coranet.contract.Slide`.
             radius_mm: None: that of the place.
-            number: of the place that it decides; None: none.
+            number: of the place that this decides; None: of none.
             author: who decides.
 
         Raises:
@@ -200,10 +199,10 @@ class RegionReview:
         self.take_slide(author)
 
     def take_slide(self, author: str = "") -> Optional[int]:
-        """Make a decision of the slide under way; one that moves nothing means that a place is right as it is now.
+        """Turn the current slide into a decision; one that moves nothing means that the place is right as it is.
 
         Returns:
-            The number of the place that is decided by it; None if none is.
+            The number of the place that this decides; None: of none.
         """
         slide = self.sliding.slide
         if slide is None or not slide.level:
@@ -215,32 +214,32 @@ class RegionReview:
         return slide.region if slide is not None else None
 
     def undo(self) -> Optional[int]:
-        """Take the last step back: exactly the voxels of its region, and its decision. Raises as `decide`.
+        """Undo the last step: the voxels of its region and its decision. Raises like `decide`.
 
         Returns:
-            The number of the region, 0 of a slide that decides none; None if there is nothing to take back.
+            The number of the region, 0 for a slide that decides none; None if there is nothing to undo.
         """
         return self._step(back=True)
 
     def redo(self) -> Optional[int]:
-        """Take the last `undo` back; returns and raises as it does."""
+        """Redo what `undo` took back; returns and raises like it."""
         return self._step(back=False)
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step to take back."""
+        """Whether there is a step to undo."""
         return self.editing.number is None and self._history.peek(back=True) is not None
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an `undo` to take back."""
+        """Whether there is a step to redo."""
         return self.editing.number is None and self._history.peek(back=False) is not None
 
     def promote(self, trust_certain: Optional[bool] = None) -> PromotedCase:
-        """Write what a training learns from: reviewed.nrrd, and known.nrrd, 1 where it is truth.
+        """Write the files of a training: reviewed.nrrd, and known.nrrd, which is 1 where that is labeled.
 
         Args:
-            trust_certain: whether what is certain counts as truth, too; None: as it was set before, else not.
+            trust_certain: whether the certain region counts as labeled, too; None: as set before, otherwise not.
 
         Raises:
             DataError: nothing is decided, the files of the case are not there, or a region is being edited.
@@ -253,7 +252,7 @@ class RegionReview:
         return promote_case(self)
 
     def begin_edit(self, number: int, editor_tag: str = MODULE_EDITOR) -> Any:
-        """Prepare the Segment Editor to paint in a region, and nowhere else: MODULE_EDITOR, or PANEL_EDITOR.
+        """Prepare the Segment Editor (MODULE_EDITOR or PANEL_EDITOR) to paint only inside a region.
 
         Returns:
             The scene's vtkMRMLSegmentEditorNode.
@@ -271,10 +270,10 @@ class RegionReview:
         return editor
 
     def end_edit(self, accept: bool, author: str = "") -> int:
-        """End the edit: what was painted in the region is kept as a decision, or taken back.
+        """End the edit: what was painted in the region becomes a decision, or is discarded.
 
         Returns:
-            How many voxels outside of the region had been changed nevertheless, and were put back.
+            The number of voxels outside the region that had been changed and were restored.
 
         Raises:
             DataError: no region is being edited.
@@ -298,38 +297,38 @@ class RegionReview:
         return region_place(self.regions.region(number), self.loaded.volume)
 
     def show(self, number: int) -> RegionPlace:
-        """Bring a region into view, and outline it unless the regions are being read in steps; returns where it is."""
+        """Center all views on a region, and outline it once its voxels are read; returns where it is."""
         place = self.look_at(number)
         if not self.is_being_read:
             self.outline.draw(number)
         return place
 
     def look_at(self, number: int) -> RegionPlace:
-        """Bring a region into the middle of all slice and 3D views; returns where it is."""
+        """Center all slice and 3D views on a region; returns where it is."""
         place = self.place(number)
         show_place(place, self.loaded, self._scene)
         return place
 
     def repeat(self, number: int, decision: Decision, labels: np.ndarray) -> None:
-        """Decide as before on a region, whose voxels get label values; nothing of it is kept until `keep`."""
+        """Repeat an earlier decision, which gives the region `labels`; `keep` saves it."""
         box = self.voxels(number).box
         before = self.layers.read(box)
         self.layers.write(box, self._members(labels))
         self.take_over(ReviewStep.of(number, (None, decision), (before, self.layers.read(box))))
 
     def take_over(self, step: ReviewStep) -> None:
-        """Go on from a step that was done before; nothing of it is kept until `keep`."""
+        """Add a step that was done before; `keep` saves it."""
         self._history.add(step)
         self.review = step.review(self.review, back=False)
 
     def take_all_back(self) -> None:
-        """Take all steps back, so that the result is as it was loaded."""
+        """Undo all steps, so that the result is as it was loaded."""
         while (step := self._history.peek(back=True)) is not None:
             self._apply(step, back=True)
             self._history.move(back=True)
 
     def keep(self) -> None:
-        """Keep all of it in the scene."""
+        """Save the review in the scene."""
         self.record.write(self._stored)
 
     def _members(self, labels: np.ndarray) -> Members:

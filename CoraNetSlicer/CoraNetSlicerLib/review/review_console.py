@@ -29,9 +29,9 @@ AnyCase = Union[LoadedPrediction, Any, str]
 
 
 class ReviewConsole:
-    """What `CoraNetLogic` can do with uncertain regions; a part of it.
+    """The part of `CoraNetLogic` for reviews of uncertain regions.
 
-    A case is what `loadResults` gives, its segmentation node, or the name of that, of its volume, or of the case.
+    A case is what `loadResults` returns, its segmentation node, or a name: of that node, of its volume, or of the case.
 
     Example:
         >>> case = logic.loadResults(job)[0]
@@ -42,7 +42,7 @@ class ReviewConsole:
     """
 
     def __init__(self, context: SceneContext, jobsFolder: Path) -> None:
-        """Begin without a review; results that are not where they were are looked for in `jobsFolder`."""
+        """Start without reviews; results whose files were moved are searched in `jobsFolder`."""
         self.context = context
         self.jobsFolder = jobsFolder
         # By segmentation node: steps that can be taken back must not be forgotten from call to call.
@@ -51,7 +51,7 @@ class ReviewConsole:
         self._openings: dict[Any, Generator[None, None, RegionReview]] = {}
 
     def regions(self, case: AnyCase) -> RegionReview:
-        """The review of a case: its regions, what was decided, and how far it is; the same one at each call.
+        """The review of a case: its regions, decisions and progress; each call returns the same object.
 
         Example:
             >>> for region in logic.regions("Patient 7 CoraNet").regions.regions:
@@ -59,12 +59,12 @@ class ReviewConsole:
 
         Raises:
             DataError: there is no such result, or it has no list of regions.
-            JobError: what is kept of a review is damaged.
+            JobError: a saved review is damaged.
         """
         return run_to_end(self.openRegions(case))
 
     def openRegions(self, case: AnyCase) -> Generator[None, None, RegionReview]:
-        """What `regions` does, in steps of milliseconds between which a window can answer; returns and raises as it."""
+        """Like `regions`, in steps of milliseconds, between which a window stays responsive."""
         loaded = self._result(case)
         node = loaded.segmentation
         while True:
@@ -90,17 +90,17 @@ class ReviewConsole:
     def resolveRegion(
         self, case: AnyCase, number: int, choice: Union[None, str, Choice], author: str = ""
     ) -> RegionReview:
-        """Decide on a region; returns the review.
+        """Decide on a region, and return the review.
 
         Args:
             case: see the class.
             number: of the region.
-            choice: "conservative", "radical", or "keep" (the result as it was); None takes the decision back.
+            choice: "conservative", "radical", or "keep" (the result as it was); None revokes the decision.
             author: who decides.
 
         Raises:
             DataError: there is no such case, region or choice, or no boundary to slide.
-            StorageError: review.json could not be written; the decision stays, in the scene.
+            StorageError: review.json could not be written; the decision is only in the scene.
         """
         review = self.regions(case)
         review.decide(number, choice, author)
@@ -109,7 +109,7 @@ class ReviewConsole:
     def resolvePlace(
         self, case: AnyCase, number: int, level: float, radius_mm: Optional[float] = None, author: str = ""
     ) -> RegionReview:
-        """Decide on a place by sliding the boundary there; slides add up. Returns and raises as `resolveRegion`.
+        """Decide on a place by sliding its boundary; slides add up. Returns and raises like `resolveRegion`.
 
         Example:
             >>> logic.resolvePlace(case, 3, level=0.4, author="Ada")
@@ -117,9 +117,9 @@ class ReviewConsole:
         Args:
             case: see the class.
             number: of the place.
-            level: how far the boundary moves, as a share of the radius; above 0 the structure becomes larger, below 0
-                smaller. Where the model doubts more, it moves farther.
-            radius_mm: from where on nothing moves; None: that of the place.
+            level: how far the boundary moves, as a share of the radius: above 0 the structure grows, below 0 it
+                shrinks. It moves farther where the model is less certain.
+            radius_mm: beyond it nothing moves; None: that of the place.
             author: who decides.
         """
         review = self.regions(case)
@@ -130,17 +130,17 @@ class ReviewConsole:
         self, case: AnyCase, point_ras: Sequence[float], level: float, radius_mm: Optional[float] = None,
         place: Optional[int] = None, author: str = "",
     ) -> RegionReview:  # fmt: skip
-        """Slide the boundary that is nearest to a point, in a place or anywhere; as `resolvePlace`.
+        """Slide the boundary nearest to a point, inside a place or elsewhere; like `resolvePlace`.
 
         Example:
             >>> logic.slideAt(case, (12.5, -30.0, 44.0), level=-0.3, radius_mm=8)
 
         Args:
             case: see the class.
-            point_ras: in the world, mm.
-            level: as of `resolvePlace`.
-            radius_mm: None: the middle one of all places, or that of `place`.
-            place: number of the place that it decides; None: it decides none.
+            point_ras: in RAS, mm.
+            level: as in `resolvePlace`.
+            radius_mm: None: that of `place`, or the median of all places.
+            place: number of the place that this decides; None: of none.
             author: who decides.
         """
         review = self.regions(case)
@@ -148,53 +148,52 @@ class ReviewConsole:
         return review
 
     def undoRegion(self, case: AnyCase) -> Optional[int]:
-        """Take the last step of a review back; returns the number of its region, None if there is none."""
+        """Undo the last step of a review; returns the number of its region, None if there is no step."""
         return self.regions(case).undo()
 
     def redoRegion(self, case: AnyCase) -> Optional[int]:
-        """Take the last `undoRegion` back; returns as it does."""
+        """Redo what `undoRegion` took back; returns like it."""
         return self.regions(case).redo()
 
     def editRegion(self, case: AnyCase, number: int, editor: str = MODULE_EDITOR) -> Any:
-        """Prepare the Segment Editor to paint in a region and nowhere else; `finishEdit` ends it.
+        """Prepare the Segment Editor to paint only inside a region; `finishEdit` ends it.
 
         Args:
             case: see the class.
             number: of the region.
-            editor: singleton tag of the vtkMRMLSegmentEditorNode that is prepared, and returned; the module Segment
-                Editor has "SegmentEditor", the panel "CoraNetSlicerEditor".
+            editor: singleton tag of the vtkMRMLSegmentEditorNode to prepare, which is returned: "SegmentEditor" of
+                the Segment Editor module, or "CoraNetSlicerEditor" of the panel.
         """
         return self.regions(case).begin_edit(number, editor)
 
     def finishEdit(self, case: AnyCase, accept: bool = True, author: str = "") -> int:
-        """Keep what was painted in a region, or (accept=False) take it back.
+        """Accept what was painted in a region, or (accept=False) discard it.
 
         Returns:
-            How many voxels outside of the region had been changed nevertheless, and were put back.
+            The number of voxels outside the region that had been changed and were restored.
         """
         return self.regions(case).end_edit(accept, author)
 
     def showRegion(self, case: AnyCase, number: int) -> RegionPlace:
-        """Bring a region into the middle of all slice and 3D views, with a line around it; returns where it is.
+        """Center all slice and 3D views on a region and outline it; returns where it is.
 
-        A volume that is shown in no slice view takes the place of what is shown there, and a result that is hidden
-        that of the other results.
+        If its volume or its result is hidden, it replaces what is shown.
         """
         return self.regions(case).show(number)
 
     def hideRegion(self, case: AnyCase) -> None:
-        """Draw no line around a region of a case any more."""
+        """Remove the outline of a region."""
         self.regions(case).outline.clear()
 
     def promote(self, case: AnyCase, trustCertain: Optional[bool] = None) -> PromotedCase:
-        """Make a reviewed case one that a training learns from: what is decided is truth, the rest is unlabeled.
+        """Turn a reviewed case into training data: decided regions are labeled, the rest is unlabeled.
 
         Args:
             case: see the class.
-            trustCertain: whether what is certain counts as truth, too; None: as it was set before, else not.
+            trustCertain: whether the certain region counts as labeled, too; None: as set before, otherwise not.
 
         Returns:
-            What `improve` takes.
+            A case for `improve`.
 
         Raises:
             DataError: nothing is decided, or the files of the case are not there.

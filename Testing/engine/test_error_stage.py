@@ -135,6 +135,16 @@ def test_stopped_in_a_fit_it_goes_on_from_the_short_trainings(tmp_path, a_data_s
 
 
 @pytest.mark.slow
+def test_of_four_cases_that_validate_it_learns_without_short_trainings(tmp_path):
+    data = tiny_phantoms(tmp_path / "phantoms", labeled=2, unlabeled=2, validation=4)
+    steps = {"training__pretraining_steps": "100", "training__self_training_steps": "100"}
+    job = training_job(tmp_path / "job", data, training__error_model="auto", **steps)
+    assert work_on(job, resume=False) == 0
+    assert ModelCard.read(job.folder).error_model.cases == 4 and ErrorModel.read(job.model_folder) is not None
+    assert json.loads(job.error_plan_path.read_text(encoding="utf-8"))["folds"] == []
+
+
+@pytest.mark.slow
 def test_an_old_training_has_none(tmp_path, a_data_set):
     job = training_job(tmp_path / "job", a_data_set, training__error_model="off")
     assert work_on(job, resume=False) == 0

@@ -256,7 +256,10 @@ VOID = [
     (("train", "--fast", "--set", "training.error_model=on"), "--fast and --set training.error_model"),
     (("train", "--fast", "--set", "training.quality_reference=on"), "--fast and --set training.quality_reference"),
     (("train", "--set", "inference.caution=1"), "'inference.caution' has no effect in a training"),
-    (("train", "--set", "training.error_model_share=0.1"), "'training.error_model_share' has no effect"),
+    (
+        ("train", "--set", "training.error_model=off", "--set", "training.error_model_share=0.1"),
+        "'training.error_model_share' has no effect",
+    ),
     (("train", "--set", "training.refresh_steps=5"), "'training.refresh_steps' has no effect"),
     (
         ("train", "--set", "training.mixing=none", "--set", "training.mixing_share=0.5"),

@@ -9,12 +9,15 @@ from ..contract.config import TrainConfig
 from ..contract.config.time_budget import seconds_of
 from ..contract.doubt import FEWEST_CASES
 from ..contract.errors import JobError
-from ..contract.events import Noted, duration
+from ..contract.events import Noted
 
 # With so many cases set aside, no training has to leave cases out: 90 % can be promised.
 ENOUGH_SET_ASIDE = 9
-# Less time, or fewer steps of the training, teach an error model too little.
-_LEAST_S, _FEWEST_STEPS = 45.0, 200
+# From so many cases that were set aside or reviewed, an error model needs no more volume than the softmax on any set
+# that was measured, and clearly less on most. Without short trainings it takes next to no time.
+ENOUGH_FOR_AUTO = 4
+# What fits may take without short trainings: a share of the training, and seconds; fewer teach too little.
+_FITS_SHARE, _FITS_S, _LEAST_FITS_S, _FEWEST_STEPS = 0.1, 120.0, 10.0, 200
 
 
 def is_reviewed_to_the_end(case: Case) -> bool:
@@ -38,18 +41,26 @@ def set_aside(datalist: Datalist) -> tuple[Case, ...]:
     return (*datalist.with_role(Role.VALIDATION), *reviewed)
 
 
-def left_out_cases(datalist: Datalist) -> tuple[Case, ...]:
+def left_out_cases(config: TrainConfig, datalist: Datalist) -> tuple[Case, ...]:
     """The labeled cases that short trainings leave out, so that some network has not seen them; () where none has to.
 
     One labeled case is not left out: nothing would be there to learn from.
+
+    Args:
+        config: of the training; only 'on' asks for short trainings.
+        datalist: its cases.
     """
+    if config.training.error_model != "on":
+        return ()
     whole = tuple(case for case in datalist.with_role(Role.TRAINING) if not case.is_partial)
     return whole if len(whole) > 1 and len(set_aside(datalist)) < ENOUGH_SET_ASIDE else ()
 
 
 def error_model_share(config: TrainConfig, datalist: Datalist) -> float:
     """Share of the whole training that its error model takes; 0: there is none."""
-    return 0.0 if why_none(config, datalist) is not None else config.training.error_model_share
+    if why_none(config, datalist) is not None:
+        return 0.0
+    return config.training.error_model_share if left_out_cases(config, datalist) else _share_of_fits(config)
 
 
 def reserved_s(config: TrainConfig, datalist: Datalist) -> float:
@@ -65,23 +76,14 @@ def why_none(config: TrainConfig, datalist: Datalist) -> str | None:
         datalist: its cases.
     """
     training = config.training
-    if training.error_model == "off":
+    if training.error_model == "off" or (training.error_model == "auto" and not _is_worthwhile(config, datalist)):
         return ""
-    count = len(set_aside(datalist)) + len(left_out_cases(datalist))
+    count = len(set_aside(datalist)) + len(left_out_cases(config, datalist))
     if count < FEWEST_CASES:
         return (
             f"there is no error model, so the uncertain region is where the heads differ: one needs at "
             f"least {FEWEST_CASES} labeled cases that a network has not seen, but there is "
             f"{count or 'none'}; label one more."
-        )
-    whole_s = seconds_of(config.time)
-    kept_s = training.error_model_share * (whole_s or 0.0)
-    is_short = kept_s < _LEAST_S if whole_s else _steps(config) < _FEWEST_STEPS
-    if training.error_model == "auto" and is_short:
-        least = duration(_LEAST_S / training.error_model_share) if whole_s else f"{_FEWEST_STEPS} steps"
-        return (
-            "there is no error model, so the uncertain region is where the heads differ: a training needs at least "
-            f"{least} for one; give more, or set training.error_model to 'on'."
         )
     return None
 
@@ -91,12 +93,26 @@ def error_model_note(config: TrainConfig, datalist: Datalist) -> Noted | None:
     reason = why_none(config, datalist)
     if reason is not None:
         return Noted("no_error_model", reason) if reason else None
-    aside, left_out = len(set_aside(datalist)), len(left_out_cases(datalist))
+    aside, left_out = len(set_aside(datalist)), len(left_out_cases(config, datalist))
     sources = [f"{aside} set aside or reviewed"] if aside else []
     sources += [f"{left_out} that short trainings leave out"] if left_out else []
-    share = f"{100 * config.training.error_model_share:.0f} %"
+    share = f"{100 * error_model_share(config, datalist):.0f} %"
     time = f"{share} of {config.time}" if config.time else f"{share} of the training"
     return Noted("error_model", f"an error model learns from {' and '.join(sources)} where the model errs, in {time}.")
+
+
+def _is_worthwhile(config: TrainConfig, datalist: Datalist) -> bool:
+    """Whether "auto" makes one: of enough cases that need no short trainings, in time enough for fits."""
+    whole_s = seconds_of(config.time)
+    is_long = _share_of_fits(config) * whole_s >= _LEAST_FITS_S if whole_s else _steps(config) >= _FEWEST_STEPS
+    return is_long and len(set_aside(datalist)) >= ENOUGH_FOR_AUTO
+
+
+def _share_of_fits(config: TrainConfig) -> float:
+    """Share of the whole training that an error model takes which needs no short trainings."""
+    whole_s = seconds_of(config.time)
+    bounds = (config.training.error_model_share, _FITS_SHARE, _FITS_S / whole_s if whole_s else 1.0)
+    return min(bounds)
 
 
 def _is_reviewed(case: Case) -> bool:

@@ -96,7 +96,7 @@ class _ErrorStage:
         plan = self._stored() or self._planned()
         counted = self._error_cases(plan)
         if len(counted) < FEWEST_CASES:
-            message = "there is no error model: too few of its cases are new to a network; label one more."
+            message = "there is no error model: too few of its cases are new to a network; label or review more."
             self._reporter.emit(Noted("no_error_model", message))
             return None
         progress = self._progress(plan, len(counted))
@@ -117,7 +117,7 @@ class _ErrorStage:
     def _planned(self) -> ErrorPlan:
         """How it is done, kept in the job before it starts."""
         datalist = self._job.read_datalist()
-        left_out = {case.id for case in left_out_cases(datalist)}
+        left_out = {case.id for case in left_out_cases(self._config, datalist)}
         folds = folds_of([case.case.id for case in self._labeled if case.case.id in left_out], self._config.seed)
         plan = ErrorPlan(folds, 1, 1, self._tolerance_mm())
         if self._config.time and not self._config.plan_of:

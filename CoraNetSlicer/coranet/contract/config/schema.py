@@ -262,8 +262,9 @@ class TrainingConfig(Section):
         "twentieth of all steps.", unit="steps", range=(0, 1_000_000),
     )  # fmt: skip
     error_model: str = setting(
-        "off", "Whether the training ends with an error model, which learns where the result is wrong from labeled "
-        "cases that a network has not seen: 'on', 'off', or 'auto': if there are two such cases, and enough time.",
+        "auto", "Whether the training ends with an error model, which learns where the result is wrong from labeled "
+        "cases that the network has not learned from. 'auto': if at least four cases validate or were fully reviewed. "
+        "'on': short trainings also leave labeled cases out. 'off': never.",
         paper="off", choices=("auto", "on", "off"),
     )  # fmt: skip
     error_model_share: float = setting(

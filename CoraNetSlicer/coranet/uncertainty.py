@@ -13,6 +13,8 @@ from torch import Tensor
 # Of a float32's 23 bits behind the first one so many are not stored; smaller numbers are stored as 0.
 _DROPPED_BITS = 13
 _SMALLEST = 2.0**-15
+# How far the dial can be set (`inference.caution`), either way.
+_END_OF_DIAL = 20.0
 
 
 def named_classes(logits: Tensor) -> Tensor:
@@ -119,10 +121,13 @@ def threshold_of_rounded(threshold: float) -> float:
 
 
 def caution_at(uncertainty: float) -> float:
-    """The inverse of `contract.doubt.uncertainty_threshold`: log((1 - u) / u); infinite at 0 and 1."""
+    """The inverse of `contract.doubt.uncertainty_threshold`: log((1 - u) / u), within what the dial can be set to.
+
+    At 1 that is -20, whose threshold is 1 in float32: files cannot hold what is infinite.
+    """
     if not 0 < uncertainty < 1:
-        return math.inf if uncertainty <= 0 else -math.inf
-    return math.log((1 - uncertainty) / uncertainty)
+        return _END_OF_DIAL if uncertainty <= 0 else -_END_OF_DIAL
+    return min(max(math.log((1 - uncertainty) / uncertainty), -_END_OF_DIAL), _END_OF_DIAL)
 
 
 def moved_labels(

@@ -216,6 +216,9 @@ def test_the_dial_goes_with_the_case_unless_it_is_set():
         threshold = uncertainty_threshold(Dial(None, 2.0).caution_of(uncertainty, usual))
         assert np.count_nonzero(uncertainty >= threshold) == flagged
     assert Dial(1.25, 2.0).caution_of(uncertainty, 1.0) == 1.25
+    # Where nothing is found there is no threshold, but a caution that files can hold.
+    nowhere = Dial(None, 2.0).caution_of(np.zeros_like(uncertainty), 0.0)
+    assert np.isfinite(nowhere) and uncertainty_threshold(nowhere) == 1
 
 
 def test_figures_of_boxes_are_those_of_the_scan():

@@ -240,8 +240,9 @@ def test_a_caution_and_its_threshold_belong_together(caution):
     assert uncertainty_threshold(caution_at(threshold)) == threshold
 
 
-def test_the_ends_of_the_map_are_infinite_cautions():
-    assert caution_at(0.0) == math.inf and caution_at(1.0) == -math.inf
+def test_the_ends_of_the_map_are_the_ends_of_the_dial():
+    assert caution_at(0.0) == 20 and caution_at(1.0) == -20, "what is infinite cannot be written"
+    assert uncertainty_threshold(caution_at(1.0)) == 1 and 0 < uncertainty_threshold(caution_at(0.0)) < 2.0**-15
 
 
 @pytest.mark.parametrize("heads", [random_heads, tied_heads])

@@ -183,8 +183,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.click(self.ui.redoRegionButton)
         self.click(self.ui.nextRegionButton)
         self.edit_a_region()
-        wait_until(self.ui.improveButton.isEnabled)
-        self.assertIn("2 reviewed places", self.ui.improveButton.text)
+        wait_until(lambda: self.ui.improveButton.isEnabled() and "2 reviewed places" in self.ui.improveButton.text)
 
     def assert_outlined(self, number):
         # It is made in steps; the one before stays until then.

@@ -8,6 +8,7 @@ from queued_application import QueuedApplication
 from shown_results import load_case
 from synthetic_predictions import PANCREAS, TUMOR
 from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkFiltersCore import vtkFeatureEdges
 
 from CoraNetSlicerLib.core.results import nodes_of_class
 from CoraNetSlicerLib.review.looks import CONTOURS, LOOKS, apply_look
@@ -110,6 +111,24 @@ def test_there_and_back_is_where_it_was(loaded, application, surfaces):
     application.run()
     away = np.linalg.norm(points_ijk(loaded)[:, None] - before[None], axis=2)
     assert away.min(axis=0).max() < 0.7
+
+
+def test_no_gap_is_seen_where_the_parts_meet(loaded, application, surfaces):
+    """The part that is made anew reaches over the border of the rest: their triangles do not meet at their edges."""
+    surfaces.follow(loaded, IDS[:1], BOX)
+    application.run()
+    surface = surface_of_segment(loaded.segmentation, IDS[0])
+    edges = vtkFeatureEdges()
+    edges.SetInputData(surface)
+    edges.BoundaryEdgesOn()
+    for others in (edges.FeatureEdgesOff, edges.NonManifoldEdgesOff, edges.ManifoldEdgesOff):
+        others()
+    edges.Update()
+    border = vtk_to_numpy(edges.GetOutput().GetPoints().GetData())
+    matrix = world_to_ijk(loaded.volume)
+    beyond = (border @ matrix[:3, :3].T + matrix[:3, 3]) - (np.array(BOX.first_kji[::-1]) - 0.5)
+    outside = np.maximum(-beyond, beyond - BOX.mask.shape[::-1]).max(axis=1)
+    assert outside.min() < 3 < outside.max(), "the rest begins nearer to the box than the part ends"
 
 
 def test_doubt_stays_in_sight_and_follows_around_the_slide(context, loaded, application, surfaces, received):

@@ -44,7 +44,8 @@ _OUTSIDE_VOXELS = 0.05
 # Longer than between two notches of a wheel that is turned without a stop.
 _REST_MS = 150
 # The part is replaced up to so many voxels outside of the box, and made from more, so that it is smoothed alike there.
-_AROUND, _MARGIN = 2, 6
+# It reaches so far over what stays that no gap is seen: triangles of both parts do not meet at their edges.
+_AROUND, _MARGIN, _OVERLAP = 2, 6, 2
 
 
 class SurfaceColoring:
@@ -256,8 +257,8 @@ def _flagged(loaded: LoadedPrediction, box: MaskedBox) -> np.ndarray:
 class SlideSurfaces:
     """Follows a slide in 3D when the wheel rests for a moment, in steps of some tens of milliseconds.
 
-    The part of a surface around the slide is made anew, the rest stays. It is a preview: where both parts meet they can
-    be a part of a voxel apart. The whole surface is made after the slide.
+    The part of a surface around the slide is made anew, the rest stays. It is a preview: where both parts overlap they
+    can be a part of a voxel apart. The whole surface is made after the slide.
     """
 
     def __init__(self, application: Scheduler, coloring: SurfaceColoring) -> None:
@@ -304,7 +305,7 @@ class SlideSurfaces:
         appearance = Appearance(loaded, RESULT)
         if not appearance.segment_ids or not appearance.is_visible_3d:
             return
-        is_outside = _is_outside(loaded, box)
+        is_outside, is_beyond = _is_outside(loaded, box, _AROUND), _is_outside(loaded, box, _AROUND + _OVERLAP)
         for identifier in identifiers:
             surface = surface_of_segment(loaded.segmentation, identifier)
             if surface is None or identifier not in appearance.segment_ids:
@@ -315,7 +316,7 @@ class SlideSurfaces:
                 yield
             around = yield from _surface_around(loaded, identifier, box)
             colors = self._coloring.colors_of(identifier, around)
-            part = _Part.of(around, colors, lambda middles: ~is_outside(middles))
+            part = _Part.of(around, colors, lambda middles: ~is_beyond(middles))
             joined, colors = self._outside[identifier].joined(part)
             if colors is not None:
                 self._coloring.lay_on(identifier, joined, colors)
@@ -378,11 +379,11 @@ def _surface_around(loaded: LoadedPrediction, identifier: str, box: MaskedBox) -
     return surface
 
 
-def _is_outside(loaded: LoadedPrediction, box: MaskedBox) -> Callable[[np.ndarray], np.ndarray]:
-    """Whether points (N, 3) of a segmentation's world lie outside of a box of the volume and a little around it."""
+def _is_outside(loaded: LoadedPrediction, box: MaskedBox, around: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Whether points (N, 3) of a segmentation's world lie outside of a box of the volume and some voxels around it."""
     to_ijk = world_to_ijk(loaded.volume)
-    low = np.array(box.first_kji[::-1]) - 0.5 - _AROUND
-    high = np.array(box.first_kji[::-1]) + np.array(box.mask.shape[::-1]) - 0.5 + _AROUND
+    low = np.array(box.first_kji[::-1]) - 0.5 - around
+    high = np.array(box.first_kji[::-1]) + np.array(box.mask.shape[::-1]) - 0.5 + around
 
     def is_outside(points: np.ndarray) -> np.ndarray:
         ijk = points @ to_ijk[:3, :3].T + to_ijk[:3, 3]

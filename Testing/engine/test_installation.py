@@ -135,6 +135,24 @@ def test_a_file_in_use_is_an_error(call, own, monkeypatch):
         install(Installation(environment=own, anew=True), call)
 
 
+def test_no_half_of_what_was_downloaded_is_left_where_uv_looks(call, own, monkeypatch):
+    tools, remove = own.with_name("environment-tools"), shutil.rmtree
+    (tools / "cache" / "wheels").mkdir(parents=True)
+
+    def interrupted(path, **options):
+        if Path(path).exists() and Path(path).parent == tools:
+            raise KeyboardInterrupt
+        remove(path, **options)
+
+    monkeypatch.setattr(installation.shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        install(Installation(environment=own), call)
+    assert not (tools / "cache").exists() and (tools / "unfinished").exists()
+    monkeypatch.undo()
+    install(Installation(environment=own), call)
+    assert not list(tools.glob("*cache*")) and not (tools / "unfinished").exists()
+
+
 def test_without_a_network_wheels_are_enough(call, own, wheels):
     install(Installation(environment=own, wheels=wheels), call)
     pip, venv, packages = call.commands

@@ -126,7 +126,7 @@ def _make_environment(installation: Installation, folder: Path, call: Call) -> N
             shutil.rmtree(folder)
         if installation.anew:
             # Files of the environment may be links into the cache: what is damaged there is damaged here.
-            shutil.rmtree(tools / "cache", ignore_errors=True)
+            _remove_cache(tools)
         tools.mkdir(parents=True, exist_ok=True)
         unfinished.touch()
     except OSError as error:
@@ -137,9 +137,19 @@ def _make_environment(installation: Installation, folder: Path, call: Call) -> N
         uv.run(["venv", "--python", _python_for(installation.wheels), str(folder)])
     uv.install(str(folder), [*map(requirement, REQUIRED), *_BESIDE])
     # What has been downloaded is needed only while a download may be interrupted.
-    shutil.rmtree(tools / "cache", ignore_errors=True)
+    _remove_cache(tools)
     with suppress(FileNotFoundError):
         unfinished.unlink()
+
+
+def _remove_cache(tools: Path) -> None:
+    """Remove what uv has downloaded, under another name: after an interruption uv would take a half of it for whole."""
+    cache, removed = tools / "cache", tools / "removed-cache"
+    shutil.rmtree(removed, ignore_errors=True)
+    with suppress(OSError):
+        cache.replace(removed)
+    for folder in (removed, cache):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _python_for(wheels: Path | None) -> str:

@@ -49,11 +49,14 @@ class Evidence:
         Middle and extent are the median and the 10th and 90th percentiles along each axis, so that an island moves
         neither. 0 everywhere where only background is named; -4 to 4, float32.
         """
-        named = self.classes > 0
-        along_d, along_h, along_w = (
-            _relative(named.sum([other for other in range(3) if other != axis])) for axis in range(3)
-        )
+        along_d, along_h, along_w = map(_relative, self._named)
         return along_d, along_h, along_w
+
+    @cached_property
+    def _named(self) -> list[Tensor]:
+        """For D, H and W, how many voxels of each slice across it belong to a structure."""
+        named = self.classes > 0
+        return [named.sum([other for other in range(3) if other != axis]) for axis in range(3)]
 
     def ends(self, axis: int, step_mm: float) -> Tensor:
         """How far the slices across an axis lie from the ends of what is named: there networks of slices err most.
@@ -66,7 +69,7 @@ class Evidence:
             (ENDS, N), float32: from the first and from the last slice of the structures, outside negative, in slices
             and in cm; from both ends of the scan in slices; the area of the structures as a share of the largest.
         """
-        area = (self.classes > 0).sum([other for other in range(3) if other != axis]).float()
+        area = self._named[axis].float()
         number, most = torch.arange(len(area)).float(), area.max()
         large = number[area > _LARGE * most] if most > 0 else number
         away = torch.stack([number - large[0], large[-1] - number])

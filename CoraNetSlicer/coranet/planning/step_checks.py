@@ -11,6 +11,7 @@ from ..contract.events import Warned, duration
 from ..networks import Architecture
 from ..networks.architecture import product
 from ..networks.planning import MOST_PATCH_VOXELS
+from ..volume.grid import by
 from .memory import VOLUMES_A_STEP, BatchSizes, patches_in_words
 from .speed import Speed
 from .workplace import Workplace
@@ -36,7 +37,7 @@ def require_memory_for_a_scan(size_dhw: Sequence[float], channels: int, workplac
     """
     free, needed = workplace.free_main_bytes, _BYTES_OF_A_VOXEL * channels * math.prod(size_dhw)
     if free is not None and needed > free:
-        size = " x ".join(f"{count:.0f}" for count in size_dhw)
+        size = by(tuple(map(round, size_dhw)))
         raise DeviceError(
             f"a scan at this spacing has {size} voxels and needs {needed / 2**30:.1f} GiB of memory, and "
             f"{free / 2**30:.1f} GiB are free; raise data.spacing_mm, or lower data.size_kji."
@@ -64,9 +65,10 @@ def require_memory_for_a_step(
     if workplace.device.torch_device.type == "cuda":
         sizes = BatchSizes(min(1, sizes.labeled), min(1, sizes.unlabeled))
     needed = sum(sizes) * product(architecture.patch_size_kji) * bytes_per_voxel
+    patch = by(architecture.patch_size_kji)
     if free is not None and needed > free:
         raise DeviceError(
-            f"a step with {patches_in_words(sizes)} of {_by(architecture)} voxels needs at least {needed / 2**30:.1f} "
+            f"a step with {patches_in_words(sizes)} of {patch} voxels needs at least {needed / 2**30:.1f} "
             f"GiB of memory, and {free / 2**30:.1f} GiB are free; lower data.patch_size_kji, data.patch_voxels or the "
             "batch sizes, or compute elsewhere with machine.device."
         )
@@ -82,10 +84,10 @@ def patch_beyond_scans(architecture: Architecture, size_dhw: Sequence[float]) ->
     longer = (count > _MUCH_LONGER * size for count, size in zip(architecture.patch_size_kji, size_dhw, strict=True))
     if not any(longer):
         return None
-    size = " x ".join(f"{count:.0f}" for count in size_dhw)
+    patch, size = by(architecture.patch_size_kji), by(tuple(map(round, size_dhw)))
     return Warned(
         "patch_beyond_scans",
-        f"patches of {_by(architecture)} voxels are larger than the scans, which have about {size} voxels at the "
+        f"patches of {patch} voxels are larger than the scans, which have about {size} voxels at the "
         "working spacing, and time goes into what lies beyond; lower data.patch_size_kji.",
     )
 
@@ -110,13 +112,10 @@ def slow_steps(
     if step < _SLOW_S:
         return None
     steps = config.training.pretraining_steps + config.training.self_training_steps
+    patch = by(architecture.patch_size_kji)
     return Warned(
         "slow_steps",
-        f"a step with {patches_in_words(sizes)} of {_by(architecture)} voxels takes about {duration(step)} on "
+        f"a step with {patches_in_words(sizes)} of {patch} voxels takes about {duration(step)} on "
         f"{device.name}, and all {steps:,} steps {duration(step * steps)}; lower data.patch_size_kji or the batch "
         "sizes, or give a time.",
     )
-
-
-def _by(architecture: Architecture) -> str:
-    return " x ".join(str(count) for count in architecture.patch_size_kji)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coranet.data.class_indices import class_indices, index_type, places_by_class, value_counts
+from coranet.data.class_indices import bound_counts, class_indices, index_type, places_by_class, value_counts
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,25 @@ def test_a_view_in_another_order_is_counted_and_found_alike():
     assert counts.tolist() == [int((labels == value).sum()) for value in range(4)]
     for index, places in enumerate(places_by_class(labels, 5), start=1):
         np.testing.assert_array_equal(places, np.flatnonzero(labels == index))
+
+
+def test_bounds_count_what_all_maps_and_what_any_of_them_give_to_a_value():
+    chance = np.random.default_rng(2)
+    maps = [chance.choice([0, 1, 2, 7], (4, 5, 6), p=[0.4, 0.3, 0.2, 0.1]).astype(np.uint8) for _ in range(3)]
+    maps[0] = maps[0].astype(np.uint16)
+    lowest, highest = bound_counts(maps)
+    members = np.array([[labels == value for value in range(8)] for labels in maps])
+    np.testing.assert_array_equal(lowest, members.all(0).sum((1, 2, 3)))
+    np.testing.assert_array_equal(highest, members.any(0).sum((1, 2, 3)))
+
+
+def test_bounds_of_a_lesion_in_an_organ_enclose_it_though_the_maps_do_not():
+    # The surest head names more lesion than the result: there is no background nearby that it could name instead.
+    result = np.array([[[0, 1, 1, 2, 1, 1, 0]]], np.uint8)
+    conservative = np.array([[[0, 0, 2, 2, 2, 1, 0]]], np.uint8)
+    radical = np.array([[[1, 1, 1, 1, 1, 1, 1]]], np.uint8)
+    lowest, highest = bound_counts([result, conservative, radical])
+    assert [lowest.tolist(), value_counts(result).tolist(), highest.tolist()] == [[0, 1, 0], [2, 4, 1], [3, 7, 3]]
 
 
 def test_nothing_is_nothing():

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.contract import Label
+from coranet.contract.errors import DataError
 
 from ..core.protocols import Scheduler
 from ..core.results import LoadedPrediction
@@ -32,6 +33,7 @@ from .overlays import (
     reason_gone,
     reason_no_result,
 )
+from .segment_layers import SegmentLayers
 from .uncertainty_map import UncertaintyMap
 
 _LOG = logging.getLogger(__name__)
@@ -108,7 +110,8 @@ class ClassVolume:
     Attributes:
         name: of the class.
         ml: in the result.
-        conservative_ml, radical_ml: in the overlays.
+        conservative_ml: of what is this class in the result and in both overlays.
+        radical_ml: of what is this class in at least one of them.
         value: label value of the class, by which it is known whatever it is called; 0: it is none.
     """
 
@@ -120,25 +123,58 @@ class ClassVolume:
 
 
 def count_class_volume(loaded: LoadedPrediction, label: Label) -> ClassVolume:
-    """Count the voxels of a class: some milliseconds for a large volume."""
-    result, conservative, radical = (
-        _ml_of(Appearance(loaded, kind), label) for kind in (RESULT, CONSERVATIVE, RADICAL)
+    """Count the voxels of a class: some milliseconds for a large volume.
+
+    An overlay of a class may lie beside its result, where a head gives a voxel to another class: a lesion in an organ.
+    So the bounds are counted from all three segments, as in `coranet.inference.result.class_volumes`.
+    """
+    segments = {kind: found for kind in (RESULT, CONSERVATIVE, RADICAL) if (found := _segment_of(loaded, kind, label))}
+    volumes = {kind: _ml_of(segment) for kind, segment in segments.items()}
+    lowest, highest = _bounds_ml(loaded, segments, volumes)
+    return ClassVolume(
+        label.name,
+        volumes.get(RESULT),
+        lowest if CONSERVATIVE in segments else None,
+        highest if RADICAL in segments else None,
+        label.value,
     )
-    return ClassVolume(label.name, result, conservative, radical, label.value)
 
 
-def _ml_of(appearance: Appearance, label: Label) -> Optional[float]:
+def _segment_of(loaded: LoadedPrediction, kind: str, label: Label) -> Optional[Any]:
+    appearance = Appearance(loaded, kind)
     identifier = appearance.id_of(label)
     if identifier not in appearance.segment_ids:
         return None
     segment = appearance.node.GetSegmentation().GetSegment(identifier)
+    return segment if segment.GetRepresentation(BINARY_LABELMAP) is not None else None
+
+
+def _ml_of(segment: Any) -> float:
     labelmap = segment.GetRepresentation(BINARY_LABELMAP)
-    if labelmap is None:
-        return None
     scalars = labelmap.GetPointData().GetScalars()
     # A segment without any voxel may have lost its image when it was saved.
     count = np.count_nonzero(vtk_to_numpy(scalars) == segment.GetLabelValue()) if scalars is not None else 0
     return float(count * math.prod(labelmap.GetSpacing()) / 1000.0)
+
+
+def _bounds_ml(
+    loaded: LoadedPrediction, segments: Mapping[str, Any], volumes: Mapping[str, float]
+) -> tuple[float, float]:
+    """The volume in mL that all segments have, and that at least one has; on other grids the smallest and largest."""
+    least, most = min(volumes.values(), default=0.0), max(volumes.values(), default=0.0)
+    if len(segments) < 2:
+        return least, most
+    try:
+        members = [
+            layers.in_box(segment.GetRepresentation(BINARY_LABELMAP), layers.whole) == segment.GetLabelValue()
+            for kind, segment in segments.items()
+            for layers in [SegmentLayers(Appearance(loaded, kind).node, loaded.volume)]
+        ]
+    except DataError:
+        return least, most
+    voxel_ml = math.prod(loaded.volume.GetSpacing()) / 1000.0
+    in_all, in_any = np.logical_and.reduce(members), np.logical_or.reduce(members)
+    return float(np.count_nonzero(in_all) * voxel_ml), float(np.count_nonzero(in_any) * voxel_ml)
 
 
 def volumes_table(volumes: Iterable[ClassVolume]) -> str:

@@ -44,6 +44,29 @@ def value_counts(labels: Array) -> Array:
     return counts
 
 
+def bound_counts(maps: Sequence[Array]) -> tuple[Array, Array]:
+    """Number of voxels that all of some label maps give to a value, and that at least one of them does.
+
+    Args:
+        maps: label maps of one shape, whole numbers of at least 0.
+
+    Returns:
+        Lowest and highest counts, int64; index is the value, up to the largest that occurs.
+    """
+    counts = np.zeros((2, max(int(labels.max(initial=0)) for labels in maps) + 1), dtype=np.int64)
+    for rows in zip(*maps, strict=True):
+        first, *others = (row.ravel() for row in rows)
+        agree = np.logical_and.reduce([other == first for other in others])
+        lowest = np.bincount(first[agree])
+        counts[:, : len(lowest)] += lowest
+        doubtful = np.sort([row.ravel()[~agree] for row in rows], axis=0)
+        # In a sorted column each value counts where it stands first.
+        is_new = np.vstack([np.ones((1, doubtful.shape[1]), bool), doubtful[1:] != doubtful[:-1]])
+        named = np.bincount(doubtful[is_new])
+        counts[1, : len(named)] += named
+    return counts[0], counts[1]
+
+
 def places_by_class(indices: Array, classes: int) -> list[Array]:
     """Where the voxels of class 1, 2, ... lie, counted through the array, ascending; all found in one pass."""
     flat = indices.reshape(-1)

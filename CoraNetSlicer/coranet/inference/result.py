@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from .. import __version__
 from ..contract import Case, CaseDoubt, Label
 from ..contract.codec import to_json
 from ..contract.doubt import uncertainty_threshold
-from ..data.class_indices import value_counts
+from ..data.class_indices import Array, bound_counts, value_counts
 from ..networks import HeadLogits
 from ..volume import Grid
 from .prediction import Prediction
@@ -81,17 +82,36 @@ def result_content(case: Case, prediction: Prediction, grid: Grid, provenance: P
 
 def volumes_at(prediction: Prediction, labels: tuple[Label, ...], grid: Grid, caution: float) -> dict[str, Any]:
     """The part of a result that depends on the dial: caution and threshold, volumes and their bounds."""
-    voxel_ml = grid.voxel_ml
-    counts = {head: value_counts(getattr(prediction, head)) for head in HeadLogits._fields}
+    maps = {head: getattr(prediction, head) for head in HeadLogits._fields}
     return {
-        "volumes_ml": {
-            label.name: {
-                head: float(voxels[label.value] * voxel_ml) if label.value < len(voxels) else 0.0
-                for head, voxels in counts.items()
-            }
-            for label in labels
-        },
+        "volumes_ml": class_volumes(maps, labels, grid),
         "caution": caution,
         "uncertainty_threshold": uncertainty_threshold(caution),
-        "uncertain_ml": float(prediction.uncertain.sum() * voxel_ml),
+        "uncertain_ml": float(prediction.uncertain.sum() * grid.voxel_ml),
+    }
+
+
+def class_volumes(maps: Mapping[str, Array], labels: Sequence[Label], grid: Grid) -> dict[str, dict[str, float]]:
+    """The volume of each class in mL, and its bounds.
+
+    A head may give a voxel of the result to another structure: a lesion of the conservative map may be larger than
+    that of the result, where it lies in an organ. So the bounds are not the volumes of the maps.
+
+    Args:
+        maps: label maps (k, j, i), by head: "segmentation", "conservative" and "radical".
+        labels: the classes.
+        grid: of the scan.
+
+    Returns:
+        By name of the class and by head: "segmentation" of the result, "conservative" of the voxels that all maps
+        give to the class, "radical" of those that at least one gives to it.
+    """
+    lowest, highest = bound_counts(list(maps.values()))
+    counts = {"segmentation": value_counts(maps["segmentation"]), "conservative": lowest, "radical": highest}
+    return {
+        label.name: {
+            head: float(voxels[label.value] * grid.voxel_ml) if label.value < len(voxels) else 0.0
+            for head, voxels in counts.items()
+        }
+        for label in labels
     }

@@ -50,8 +50,8 @@ def _head(cases: Sequence[ReportedCase], folder: str) -> str:
     if promises:
         rows["promise"] = "<br>".join(map(escape, promises))
     note = (
-        "Where the conservative and the radical head of the model name different labels. Their volumes are the bounds "
-        "of that of the result."
+        "Where the conservative and the radical head of the model name different labels. The bounds of a volume are "
+        "the voxels that both heads and the result give to the class, and those that at least one of them gives to it."
     )
     return opening("What is uncertain", note, rows)
 

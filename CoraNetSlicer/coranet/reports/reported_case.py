@@ -22,6 +22,7 @@ from ..contract.errors import DataError
 from ..data.axes import on_axes_of
 from ..data.components import Array
 from ..data.identity import identity_of
+from ..inference.result import class_volumes
 from ..regions.decisions import reviewed_maps
 from ..regions.files import WrittenCase, read_map, read_regions
 from ..volume import read_image
@@ -149,11 +150,8 @@ def _reviewed_volumes(
     maps = {"segmentation": labels}
     for head in ("conservative", "radical"):
         maps[head] = np.where(decided > 0, labels, getattr(case.prediction, head))
-
-    def in_ml(value: int) -> dict[str, float]:
-        return {head: float(np.count_nonzero(maps[head] == value) * case.grid.voxel_ml) for head in HEADS}
-
-    return tuple(ClassVolume(label.name, **in_ml(label.value)) for label in case.labels)
+    volumes = class_volumes(maps, case.labels, case.grid)
+    return tuple(ClassVolume(label.name, **volumes[label.name]) for label in case.labels)
 
 
 def _painted(case: WrittenCase, review: Review) -> Array | None:

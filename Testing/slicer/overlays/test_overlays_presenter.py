@@ -11,6 +11,7 @@ from coranet.contract import Job
 from CoraNetSlicerLib.review.looks import conservative_color, radical_color
 from CoraNetSlicerLib.review.overlay_rows import KINDS
 from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 
 VOXEL_ML = 0.9 * 0.7 * 2.5 / 1000
 RED, GREEN = (0.8, 0.2, 0.1), (0.1, 0.7, 0.3)
@@ -334,9 +335,34 @@ class TestVolumes:
         heads = synthetic_heads()
         for volume, value in zip(presenter.volumes, (PANCREAS, TUMOR), strict=False):
             counted = (volume.ml, volume.conservative_ml, volume.radical_ml)
-            expected = [(heads[head] == value).sum() * VOXEL_ML for head in ("segmentation", "conservative", "radical")]
+            members = np.array([heads[head] == value for head in ("segmentation", "conservative", "radical")])
+            expected = [members[0].sum() * VOXEL_ML, members.all(0).sum() * VOXEL_ML, members.any(0).sum() * VOXEL_ML]
             assert counted == pytest.approx(expected)
         assert presenter.volumes[-1].ml == pytest.approx((heads["uncertainty"] >= 0.5).sum() * VOXEL_ML)
+
+    def test_bounds_enclose_a_lesion_that_the_conservative_head_sees_elsewhere(self, loaded, presenter, application):
+        heads = synthetic_heads()
+        elsewhere = np.roll(heads["radical"] == TUMOR, 1, axis=2)
+        SegmentLayers(loaded.overlays, loaded.volume).write_whole(f"conservative-{TUMOR}", elsewhere)
+        application.run()
+        volume = presenter.volumes[1]
+        is_tumor = heads["segmentation"] == TUMOR
+        assert elsewhere.sum() > is_tumor.sum()
+        assert volume.conservative_ml == pytest.approx((is_tumor & elsewhere).sum() * VOXEL_ML)
+        assert volume.radical_ml == pytest.approx((is_tumor | elsewhere | (heads["radical"] == TUMOR)).sum() * VOXEL_ML)
+
+    def test_segments_on_another_grid_have_bounds_by_their_own_volumes(self, loaded, presenter, application):
+        before = presenter.volumes[0]
+        segment = loaded.segmentation.GetSegmentation().GetSegment(f"segmentation-{PANCREAS}")
+        segment.GetRepresentation("Binary labelmap").SetSpacing(0.5, 0.5, 0.5)
+        segment.GetRepresentation("Binary labelmap").Modified()
+        application.run()
+        after = presenter.volumes[0]
+        ml = before.ml / VOXEL_ML * 0.5**3 / 1000
+        assert after.ml == pytest.approx(ml)
+        assert [after.conservative_ml, after.radical_ml] == pytest.approx(
+            [min(ml, before.conservative_ml), max(ml, before.radical_ml)]
+        )
 
     def test_they_are_copied_as_a_table(self, loaded, presenter):
         assert presenter.reason_not_copyable == ""

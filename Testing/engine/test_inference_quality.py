@@ -41,6 +41,18 @@ def test_verdict_and_warning_without_an_error_model(traits, verdict, code):
     assert (warning and warning.code) == code
 
 
+def test_a_model_that_has_learned_too_little_calls_no_result_good():
+    unsure = Reference(("organ",), tuple(replace(case, confidence=0.43) for case in REFERENCE.cases))
+    expected = quality_by_reference(replace(USUAL, confidence=0.43), unsure)
+    reasons = ("The network itself expects a Dice of no more than 0.43.",)
+    assert expected.quality == CaseQuality(None, "poor", reasons, 0.43)
+    warning = expected.warning("a")
+    assert warning == Warned("poor_result", f"the result of 'a' is probably poor: {reasons[0]}")
+    of_errors = Quality((0.9,), 0.9, "good")
+    with_errors = expected_quality(a_result(2750, of_errors, 0.43), GRID, LABELS, unsure).quality
+    assert with_errors == CaseQuality(0.9, "poor", reasons, 0.43)
+
+
 @pytest.mark.parametrize(
     ("quality", "unlike", "code"),
     [

@@ -106,12 +106,8 @@ class BoundarySliding:
         """Move the boundary to a level, see `coranet.contract.Slide`; `draw` shows it."""
         self.slide = replace(self._required(), level=level)
 
-    def draw(self) -> MaskedBox:
-        """Write the slide as it is now into the segments, in place of what was drawn of it before.
-
-        Returns:
-            All voxels that the slide can have changed so far; the same box until its radius is larger.
-        """
+    def draw(self) -> None:
+        """Write the slide as it is now into the segments, in place of what was drawn of it before."""
         slide = self._required()
         if self._near is None or slide.radius_mm > self._near.slide.radius_mm:
             self._restore()
@@ -121,7 +117,6 @@ class BoundarySliding:
         labels = self._near.draw(self._review.layers, slide, self._review.review.slides)
         larger = np.count_nonzero(labels == slide.grows) - np.count_nonzero(self._near.labels == slide.grows)
         self.ml = float(larger) * math.prod(self._near.margins.spacing_mm) / 1000.0
-        return self._near.box
 
     def discard(self) -> None:
         """Take back what was drawn of the slide under way, if there is one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Optional
 
@@ -31,14 +31,13 @@ from .overlay_rows import UNCERTAINTY, ClassVolume, OverlayRow, VolumeCounting, 
 from .overlays import RESULT, SEGMENT_OVERLAYS, Appearance, Color, is_surface_colored, reason_no_result
 from .region_review import RegionReview
 from .region_view import show_result_in_cameras
-from .result_surface import SlideSurfaces, SurfaceColoring
-from .segment_layers import MaskedBox
+from .result_surface import SurfaceColoring
 from .segment_surfaces import SurfaceMaking
 from .uncertainty_map import UncertaintyMap
 
 _SHOWN_ROLE, _HIDES_OTHERS = "shownResult", "hidesOtherSegmentations"
-# Longer than between two moves of a hand at a slider.
-_REST_MS = 500
+# Longer than between two moves of a hand at a slider, and than between two notches of a wheel that is turned.
+_REST_MS, _WHEEL_REST_MS = 500, 150
 
 
 class OverlaysPresenter:
@@ -75,7 +74,6 @@ class OverlaysPresenter:
         self._surfaces = SurfaceMaking(application, self._paint.request, self._on_surfaces)
         self._counting = VolumeCounting(application, self._paint.request)
         self._coloring = SurfaceColoring(context, application)
-        self._slide_surfaces = SlideSurfaces(application, self._coloring)
         self._follow_surfaces = Deferred(application, self._coloring.follow)
         self._hiding = Hiding(context, application)
         self.uncertainty_map = UncertaintyMap(context, application, self._paint.request)
@@ -184,7 +182,7 @@ class OverlaysPresenter:
         self._scene.end()
         self._hiding.show()
         deferred = (self._paint, self._look_again, self._rest, self._follow_surfaces)
-        for part in (*deferred, self._slide_surfaces, self._surfaces, self._coloring, self._counting, self.caution):
+        for part in (*deferred, self._surfaces, self._coloring, self._counting, self.caution):
             part.close()
 
     @property
@@ -270,14 +268,7 @@ class OverlaysPresenter:
         """Say whether a boundary is being slid: what is measured of the voxels is measured when that ends."""
         ends, self._is_sliding = self._is_sliding and not is_sliding, is_sliding
         if ends:
-            self._slide_surfaces.stop()
             self._on_segments()
-
-    def follow_slide(self, values: Iterable[int], box: MaskedBox) -> None:
-        """Draw a slide in 3D, when the wheel rests: classes by label values, in a box around it."""
-        if self.current is not None:
-            ids = [segment_id(label) for label in self.current.labels if label.value in set(values)]
-            self._slide_surfaces.follow(self.current, ids, box)
 
     def hold_hidden(self, is_held: bool) -> None:
         """Hide all that lies over the anatomy while a key is held."""
@@ -331,9 +322,6 @@ class OverlaysPresenter:
 
     def _on_rest(self) -> None:
         """Make the surfaces that were lost, and colour those that have changed."""
-        if self._is_sliding:
-            # A surface takes longer than a notch of the wheel may; it is made when the slide ends.
-            return
         self._coloring.refresh()
         if self.current is not None:
             shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
@@ -426,7 +414,11 @@ class OverlaysPresenter:
             self._on_segments()
             return
         self._must_recount = True
-        if not self._is_sliding:
+        if self._is_sliding:
+            # Surfaces follow when the wheel rests; a notch of it must not wait for their next step.
+            self._surfaces.pause()
+            self._rest.request_at_rest(_WHEEL_REST_MS)
+        else:
             self._look_again.request()
 
 

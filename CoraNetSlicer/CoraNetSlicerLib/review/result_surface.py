@@ -1,4 +1,4 @@
-"""The result's surface in 3D: the uncertainty as its colours, and while a boundary is slid, the part around the slide.
+"""The uncertainty on the result's surface in 3D, as its colours.
 
 3D views draw a segment in one colour, so a model of the same shape lies on each surface, a hair outside: in the
 structure's colour where it is certain, yellow where the voxels around a point are uncertain over a wide band. The
@@ -8,18 +8,15 @@ surface itself stays visible: what hides it would be saved with the scene, and m
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
 import slicer
-from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkPoints
-from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkFiltersCore import vtkAssignAttribute
 
-from coranet.closed_surface import RESULT_SMOOTHING, SurfaceStyle
 from coranet.contract.errors import DataError
 
 from ..core.context import SceneContext, add_for_a_while, remove_with_display
@@ -27,10 +24,10 @@ from ..core.images import voxels_of
 from ..core.protocols import Scheduler
 from ..core.results import PART_ATTRIBUTE, UNCERTAIN_COLOR, LoadedPrediction
 from ..core.segment_classes import BINARY_LABELMAP
-from ..core.stepwise import Deferred, StepwiseWork
+from ..core.stepwise import Deferred
 from .overlays import RESULT, UNCERTAIN, Appearance, is_surface_colored, set_surface_colored
 from .segment_layers import MaskedBox, SegmentLayers, world_to_ijk
-from .segment_surfaces import replace_outdated, surface_of_segment, surface_of_steps
+from .segment_surfaces import surface_of_segment
 
 _LOG = logging.getLogger(__name__)
 COLORS = "Uncertainty colors"
@@ -41,11 +38,6 @@ _SAMPLES = 7
 _WIDE = 0.75
 # How far a model lies outside of its surface, in voxels of the finest spacing: enough for any depth buffer.
 _OUTSIDE_VOXELS = 0.05
-# Longer than between two notches of a wheel that is turned without a stop.
-_REST_MS = 150
-# The part is replaced up to so many voxels outside of the box, and made from more, so that it is smoothed alike there.
-# It reaches so far over what stays that no gap is seen: triangles of both parts do not meet at their edges.
-_AROUND, _MARGIN, _OVERLAP = 2, 6, 2
 
 
 class SurfaceColoring:
@@ -83,27 +75,12 @@ class SurfaceColoring:
             if node.GetDisplayNode() is not None:
                 node.GetDisplayNode().SetVisibility(identifier in colored and self._is_made(identifier))
 
-    def colors_of(self, identifier: str, surface: Any) -> Optional[np.ndarray]:
-        """Colours of the points of a surface of a segment, (points, 3) uint8; None where it has no model."""
-        if self._loaded is None or identifier not in self._colored_surfaces() or not self._is_made(identifier):
-            return None
-        color = self._loaded.segmentation.GetSegmentation().GetSegment(identifier).GetColor()
-        return colors_of_doubt(surface_doubt(surface, self._loaded), color)
-
-    def lay_on(self, identifier: str, surface: Any, colors: np.ndarray) -> None:
-        """Draw a segment's model on a surface, which is nearly the segment's, until it is made anew."""
-        self._models[identifier].SetAndObserveMesh(_colored(surface, colors, self._outside_mm))
-
     def close(self) -> None:
         """Take all models away, and make no more."""
         self._step.close()
         for node in self._models.values():
             remove_with_display(node)
         self._models.clear()
-
-    @property
-    def _outside_mm(self) -> float:
-        return float(_OUTSIDE_VOXELS * min(self._loaded.uncertainty.GetSpacing())) if self._loaded is not None else 0.0
 
     def _colored_surfaces(self) -> dict[str, Any]:
         """By id of each segment of the result that is drawn in 3D and opaque, its surface."""
@@ -151,7 +128,8 @@ class SurfaceColoring:
         if identifier not in self._models:
             self._models[identifier] = _new_model(self._context.scene)
         self._models[identifier].SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
-        self.lay_on(identifier, surface, colors)
+        outside_mm = _OUTSIDE_VOXELS * min(loaded.uncertainty.GetSpacing())
+        self._models[identifier].SetAndObserveMesh(_colored(surface, colors, outside_mm))
         self._made_from[identifier] = _sources(identifier, loaded)
 
 
@@ -252,141 +230,3 @@ def _flagged(loaded: LoadedPrediction, box: MaskedBox) -> np.ndarray:
     except DataError:
         # It was drawn anew on another grid.
         return box.mask
-
-
-class SlideSurfaces:
-    """Follows a slide in 3D when the wheel rests for a moment, in steps of some tens of milliseconds.
-
-    The part of a surface around the slide is made anew, the rest stays. It is a preview: where both parts overlap they
-    can be a part of a voxel apart. The whole surface is made after the slide.
-    """
-
-    def __init__(self, application: Scheduler, coloring: SurfaceColoring) -> None:
-        self._coloring = coloring
-        self._requested: tuple[Any, ...] = ()
-        self._outside: dict[str, _Part] = {}
-        self._box: Any = None
-        self._work = StepwiseWork(application, self._on_end)
-        self._rest = Deferred(application, self._begin)
-
-    def follow(self, loaded: LoadedPrediction, identifiers: Sequence[str], box: MaskedBox) -> None:
-        """Draw some segments of a result as they are now, soon, if they are drawn in 3D.
-
-        Nothing has changed outside of the box around the slide since the first request.
-        """
-        self._requested = (loaded, tuple(identifiers), box)
-        self._rest.request_at_rest(_REST_MS)
-
-    def stop(self) -> None:
-        """Follow no more: the slide has ended, and whole surfaces are made."""
-        self._requested, self._box = (), None
-        self._outside.clear()
-        self._work.stop()
-
-    def close(self) -> None:
-        """Follow no more, despite any request."""
-        self.stop()
-        self._rest.close()
-
-    def _begin(self) -> None:
-        if self._requested:
-            self._work.begin(self._steps(*self._requested))
-
-    def _on_end(self, problem: str) -> None:
-        if problem:
-            _LOG.warning("a slide could not be followed in 3D: %s", problem)
-
-    def _steps(
-        self, loaded: LoadedPrediction, identifiers: Sequence[str], box: MaskedBox
-    ) -> Generator[None, None, None]:
-        if box is not self._box:
-            self._outside.clear()
-            self._box = box
-        appearance = Appearance(loaded, RESULT)
-        if not appearance.segment_ids or not appearance.is_visible_3d:
-            return
-        is_outside, is_beyond = _is_outside(loaded, box, _AROUND), _is_outside(loaded, box, _AROUND + _OVERLAP)
-        for identifier in identifiers:
-            surface = surface_of_segment(loaded.segmentation, identifier)
-            if surface is None or identifier not in appearance.segment_ids:
-                continue
-            if identifier not in self._outside:
-                colors = self._coloring.colors_of(identifier, surface)
-                self._outside[identifier] = _Part.of(surface, colors, is_outside)
-                yield
-            around = yield from _surface_around(loaded, identifier, box)
-            colors = self._coloring.colors_of(identifier, around)
-            part = _Part.of(around, colors, lambda middles: ~is_beyond(middles))
-            joined, colors = self._outside[identifier].joined(part)
-            if colors is not None:
-                self._coloring.lay_on(identifier, joined, colors)
-            replace_outdated(loaded.segmentation, identifier, joined)
-            yield
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Triangles of a surface.
-
-    Attributes:
-        points: (N, 3), float32, in the world.
-        normals: (N, 3), float32.
-        colors: (N, 3), uint8; None: it has none.
-        triangles: (T, 3).
-    """
-
-    points: np.ndarray
-    normals: np.ndarray
-    colors: Optional[np.ndarray]
-    triangles: np.ndarray
-
-    @staticmethod
-    def of(surface: Any, colors: Optional[np.ndarray], is_wanted: Callable[[np.ndarray], np.ndarray]) -> _Part:
-        """The triangles whose middle, (T, 3) in the world, is wanted."""
-        if not surface.GetNumberOfPolys():
-            empty = np.zeros((0, 3), np.float32)
-            return _Part(empty, empty, None if colors is None else colors[:0], np.zeros((0, 3), np.int64))
-        points = vtk_to_numpy(surface.GetPoints().GetData())
-        triangles = vtk_to_numpy(surface.GetPolys().GetConnectivityArray()).reshape(-1, 3)
-        triangles = triangles[is_wanted(points[triangles].mean(axis=1))]
-        used, triangles = np.unique(triangles, return_inverse=True)
-        normals = surface.GetPointData().GetNormals()
-        directions = vtk_to_numpy(normals)[used] if normals is not None else np.zeros((len(used), 3), np.float32)
-        return _Part(points[used], directions, None if colors is None else colors[used], triangles.reshape(-1, 3))
-
-    def joined(self, other: _Part) -> tuple[Any, Optional[np.ndarray]]:
-        """The vtkPolyData of both, and its colours, if both have some."""
-        triangles = np.concatenate([self.triangles, other.triangles + len(self.points)]).astype(np.int64)
-        points, cells, surface = vtkPoints(), vtkCellArray(), vtkPolyData()
-        points.SetData(numpy_to_vtk(np.concatenate([self.points, other.points]).astype(np.float32), deep=True))
-        cells.SetData(3, numpy_to_vtkIdTypeArray(triangles.ravel(), deep=True))
-        surface.SetPoints(points)
-        surface.SetPolys(cells)
-        normals = numpy_to_vtk(np.concatenate([self.normals, other.normals]).astype(np.float32), deep=True)
-        surface.GetPointData().SetNormals(normals)
-        if self.colors is None or other.colors is None:
-            return surface, None
-        return surface, np.concatenate([self.colors, other.colors])
-
-
-def _surface_around(loaded: LoadedPrediction, identifier: str, box: MaskedBox) -> Generator[None, None, Any]:
-    """The surface of a segment in a box and a little around it."""
-    segment = loaded.segmentation.GetSegmentation().GetSegment(identifier)
-    labelmap = segment.GetRepresentation(BINARY_LABELMAP)
-    around = SegmentLayers(loaded.segmentation, loaded.volume).slices_in(labelmap, box.grown(_AROUND + _MARGIN))
-    surface = yield from surface_of_steps(labelmap, segment.GetLabelValue(), SurfaceStyle(RESULT_SMOOTHING), around)
-    yield
-    return surface
-
-
-def _is_outside(loaded: LoadedPrediction, box: MaskedBox, around: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Whether points (N, 3) of a segmentation's world lie outside of a box of the volume and some voxels around it."""
-    to_ijk = world_to_ijk(loaded.volume)
-    low = np.array(box.first_kji[::-1]) - 0.5 - around
-    high = np.array(box.first_kji[::-1]) + np.array(box.mask.shape[::-1]) - 0.5 + around
-
-    def is_outside(points: np.ndarray) -> np.ndarray:
-        ijk = points @ to_ijk[:3, :3].T + to_ijk[:3, 3]
-        return np.asarray(((ijk < low) | (ijk > high)).any(axis=1))
-
-    return is_outside

@@ -52,11 +52,6 @@ class MaskedBox:
         """Their places in a flat array of the box: quicker than the mask where a box is read again and again."""
         return np.flatnonzero(self.mask)
 
-    def grown(self, voxels: int) -> MaskedBox:
-        """All voxels of the box and so many around it to each side, also where the volume ends."""
-        k, j, i = (first - voxels for first in self.first_kji)
-        return MaskedBox((k, j, i), np.ones([size + 2 * voxels for size in self.mask.shape], bool))
-
     @staticmethod
     def tight(mask: np.ndarray, first_kji: Sequence[int] = (0, 0, 0)) -> MaskedBox:
         """The voxels of a mask (k, j, i) that begins at a voxel, in the smallest box around them."""
@@ -193,11 +188,6 @@ class SegmentLayers:
             else:
                 changed[common[0]] |= voxels_of(now)[common[1]] != voxels_of(before)[common[1]]
         return MaskedBox.tight(changed)
-
-    def slices_in(self, labelmap: Any, box: MaskedBox) -> tuple[slice, ...]:
-        """The part of a box that a labelmap with voxels has, in the labelmap's array (k, j, i)."""
-        common = self._common(box, labelmap)
-        return common[1] if common is not None else ()
 
     def segment_of(self, box: MaskedBox, name: str, color: Sequence[float]) -> Any:
         """The voxels of a mask as a vtkSegment of its own; its labelmap is their box, 1 inside and 0 outside."""

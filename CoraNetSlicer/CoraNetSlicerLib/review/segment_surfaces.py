@@ -85,7 +85,7 @@ def surface_making_steps(node: Any, identifier: str, smoothing: float) -> Genera
     inset = UNCERTAIN_INSET_VOXELS if identifier == UNCERTAIN_SEGMENT else 0.0
     most = triangles_each(node.GetSegmentation().GetNumberOfSegments())
     before = _voxels_of(segment)
-    surface = yield from surface_of_steps(labelmap, segment.GetLabelValue(), SurfaceStyle(smoothing, inset, most))
+    surface = yield from _surface_steps(labelmap, segment.GetLabelValue(), SurfaceStyle(smoothing, inset, most))
     yield
     if node.GetSegmentation().GetSegment(identifier) is not segment:
         return
@@ -108,12 +108,6 @@ def outdate_surface(node: Any, identifier: str) -> None:
     """
     if has_surface(node, identifier):
         _mark(_surface(node, identifier), _OUTDATED)
-
-
-def replace_outdated(node: Any, identifier: str, surface: Any) -> None:
-    """Draw a vtkPolyData, which is nearly the segment's surface, until `make_surface` makes that of its voxels."""
-    _mark(surface, _OUTDATED)
-    node.GetSegmentation().GetSegment(identifier).AddRepresentation(CLOSED_SURFACE, surface)
 
 
 def add_without_surface(node: Any, segment: Any, identifier: str) -> None:
@@ -161,27 +155,20 @@ def _voxels_of(segment: Any) -> tuple[Any, int]:
     return labelmap, scalars.GetMTime() if scalars is not None else 0
 
 
-def surface_of_steps(
-    labelmap: Any, value: int, style: SurfaceStyle, box: tuple[slice, ...] = (slice(None),) * 3
-) -> Generator[None, None, Any]:
-    """The vtkPolyData, in the world, of a labelmap's voxels that have a value, in steps of some tens of milliseconds.
-
-    Only voxels in a box (k, j, i) of the labelmap's array are looked at; at its border the surface is closed.
-    """
+def _surface_steps(labelmap: Any, value: int, style: SurfaceStyle) -> Generator[None, None, Any]:
+    """The vtkPolyData, in the world, of a labelmap's voxels that have a value; steps as of `surface_steps`."""
     scalars = labelmap.GetPointData().GetScalars()
     if scalars is None or not labelmap.GetNumberOfPoints():
         return vtkPolyData()
-    voxels = voxels_of(labelmap)[box]
     to_world = vtkMatrix4x4()
     labelmap.GetImageToWorldMatrix(to_world)
-    steps = surface_steps(voxels == value, labelmap.GetSpacing(), to_world.Determinant() < 0, style)
+    steps = surface_steps(voxels_of(labelmap) == value, labelmap.GetSpacing(), to_world.Determinant() < 0, style)
     surface = yield from steps
     if not surface.GetNumberOfPoints():
         return vtkPolyData()
     transform = vtkTransform()
     transform.SetMatrix(to_world)
-    first_ijk = [side.start or 0 for side in reversed(box)]
-    transform.Translate(*(low + first for low, first in zip(labelmap.GetExtent()[::2], first_ijk, strict=True)))
+    transform.Translate(*labelmap.GetExtent()[::2])
     moved = vtkTransformPolyDataFilter()
     moved.SetInputData(surface)
     moved.SetTransform(transform)
@@ -225,6 +212,10 @@ class SurfaceMaking:
             self._made = 0
             self._on_change()
             self._work.begin(self._steps())
+
+    def pause(self) -> None:
+        """Go on with what is waiting when `make` is called again."""
+        self._work.stop()
 
     def close(self) -> None:
         """Make no more."""

@@ -169,9 +169,8 @@ class SlidePresenter:
         if review is None or review.sliding.slide is None or not review.is_current:
             return
         slide = review.sliding.slide
-        box = review.sliding.draw()
+        review.sliding.draw()
         review.ring.draw(review.loaded.volume, slide)
-        self._overlays.follow_slide((slide.grows, slide.shrinks), box)
         self._presenter.changed.send()
 
 

@@ -297,16 +297,12 @@ def test_the_console_resolves_a_place(hand, loaded, logic, ui, process_events):
     assert not is_result(loaded)
 
 
-def test_surfaces_are_made_when_the_slide_ends(hand, loaded, overlays, context, process_events):
+def test_in_3d_the_boundary_follows_when_the_wheel_rests(hand, loaded, overlays, presenter, process_events):
     overlays.set_visible_3d(RESULT, True)
     process_events(until=lambda: not overlays.status)
     ids = [f"segmentation-{label.value}" for label in loaded.labels]
     assert all(has_surface(loaded.segmentation, identifier) for identifier in ids)
     hand.press("+++")
     assert any(lost_surface(loaded.segmentation, identifier) for identifier in ids)
-    overlays._on_rest()
-    assert any(lost_surface(loaded.segmentation, identifier) for identifier in ids), (
-        "none is made while the wheel turns"
-    )
-    hand.press("\r")
     process_events(until=lambda: not any(lost_surface(loaded.segmentation, identifier) for identifier in ids))
+    assert presenter.slides.is_under_way

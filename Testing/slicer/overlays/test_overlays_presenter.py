@@ -11,7 +11,8 @@ from coranet.contract import Job
 from CoraNetSlicerLib.review.looks import conservative_color, radical_color
 from CoraNetSlicerLib.review.overlay_rows import KINDS
 from CoraNetSlicerLib.review.result_loading import load_prediction
-from CoraNetSlicerLib.review.segment_layers import SegmentLayers
+from CoraNetSlicerLib.review.segment_layers import MaskedBox, SegmentLayers
+from CoraNetSlicerLib.review.segment_surfaces import is_surface_made, surface_of_segment
 
 VOXEL_ML = 0.9 * 0.7 * 2.5 / 1000
 RED, GREEN = (0.8, 0.2, 0.1), (0.1, 0.7, 0.3)
@@ -395,6 +396,48 @@ class TestVolumes:
         application.run()
         assert [volume.ml for volume in presenter.volumes[:2]] == [0.0, 0.0]
         assert len(presenter.results) == 1
+
+
+class TestSliding:
+    @pytest.fixture
+    def notch(self, loaded, presenter, application):
+        """Takes a slice of the pancreas away, as a notch of a slide would."""
+        presenter.apply_look("contours")
+        application.run()
+        presenter.set_sliding(True)
+        layers = SegmentLayers(loaded.segmentation, loaded.volume)
+        layers.keeps_surfaces = True
+        ends = iter(range(4, 10))
+
+        def take_away() -> None:
+            box = MaskedBox((0, 0, 0), np.ones((next(ends), *layers.whole.mask.shape[1:]), bool))
+            layers.write(box, {f"segmentation-{PANCREAS}": np.zeros(box.mask.size, bool)})
+
+        return take_away
+
+    def test_surfaces_follow_when_the_wheel_rests(self, loaded, notch, application):
+        before = surface_of_segment(loaded.segmentation, f"segmentation-{PANCREAS}")
+        notch()
+        application.run(10)
+        assert surface_of_segment(loaded.segmentation, f"segmentation-{PANCREAS}") is before
+        application.run(400)
+        assert surface_of_segment(loaded.segmentation, f"segmentation-{PANCREAS}") is not before
+        assert is_surface_made(loaded.segmentation, f"segmentation-{PANCREAS}")
+
+    def test_the_next_notch_does_not_wait_for_surfaces(self, loaded, presenter, notch, application):
+        stages = []
+
+        def turn_on() -> None:
+            if presenter.status and not stages:
+                notch()
+                # Nothing is made until it rests again.
+                stages.append(presenter._surfaces._work.is_busy)
+
+        presenter.changed.connect(turn_on)
+        notch()
+        application.run()
+        assert stages == [False] and presenter.status == ""
+        assert is_surface_made(loaded.segmentation, f"segmentation-{PANCREAS}")
 
 
 def test_after_close_nothing_is_done_any_more(context, loaded, presenter, application):

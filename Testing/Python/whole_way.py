@@ -193,8 +193,11 @@ class WholeWay:
         self.journal.begin("Slide the boundary with Shift and the wheel")
         view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
         sliding = self.panel.review.review.sliding
+        # A wide radius and little movement: a boundary is never wrong at one point alone.
+        self.pointer.keys(*["bracketright"] * 2)
+        yield Until(lambda: sliding.slide is not None, "a ring around the place", LONGEST_S)
         yield from self.pointer.move(view)
-        yield from self.pointer.wheel(3, "shift")
+        yield from self.pointer.wheel(2, "shift")
         yield Until(lambda: sliding.slide is not None and sliding.slide.level, "a slide under way", LONGEST_S)
         yield 1.0
         self.picture("sliding")
@@ -241,7 +244,9 @@ class WholeWay:
         self.picture("editing")
         view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
         center = qt.QPoint(view.width // 2, view.height // 2)
-        yield from self.pointer.drag(view, [center, center + qt.QPoint(12, 0), center + qt.QPoint(12, 12)])
+        # All around the point; what lies outside of the place stays as it is.
+        around = [(0, 0), (20, 0), (0, 20), (-20, 0), (0, -20), (20, 0)]
+        yield from self.pointer.drag(view, [center + qt.QPoint(x, y) for x, y in around])
         yield 1.0
         self.picture("painted")
         self.journal.begin("Done editing")

@@ -47,8 +47,8 @@ def test_what_is_promised_grows_with_the_cases(share, cases, promised):
 @pytest.mark.parametrize(
     ("promises", "message"),
     [
-        (PROMISES, "About 80 % of what is wrong by more than 1.5 mm is .* at least 74 % is promised, .* on 9 cases"),
-        ((Promise(0.8, 0, 0.7),), "About 80 % of what .* nothing is promised"),
+        (PROMISES, "About 80 % of the errors deeper than 1.5 mm are .* at least 74 % is promised, .* on 9 cases"),
+        ((Promise(0.8, 0, 0.7),), "About 80 % of the errors .* nothing is promised"),
         ((Promise(0.8, 5, None),), "How many errors .* is unknown: .* differ too much"),
         ((), "How many errors .* is unknown"),
     ],

@@ -103,7 +103,7 @@ class TestCases:
         cases = reported_cases([files, plain], PictureCounts(regions=0))
         write_page(tmp_path / "page.html", cases, "a")
         text = (tmp_path / "page.html").read_text(encoding="utf-8")
-        assert "About 80 % of what is wrong by more than 1 mm" in text
+        assert "About 80 % of the errors deeper than 1 mm" in text
         assert "at least 70 % is promised" in text and "measured on 5 cases" in text
         assert "quality</th>" in text and "0.87 (look)" in text and "58 to 67.5" in text
         without = [case for case in cases if case.uncertainty.case == "b"]

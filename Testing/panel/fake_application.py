@@ -76,7 +76,7 @@ class FakeApplication:
 
     # -- showing
 
-    def show_chart(self, chart: Any) -> None:
+    def show_chart(self, chart: Any, rises: bool = False) -> None:
         self.shown.append(("show_chart", chart))
 
     def show_volume(self, volume: Any) -> None:

@@ -51,7 +51,7 @@ _WELL = ScriptedProbe(healthy(device="CPU (8 threads)", device_kind="cpu", devic
 HEIGHT = 800  # of the panel beside the views on a screen of 1,080 lines
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _SHAPE_KJI = (24, 40, 36)
-_LONG_PLACE = "upper right, towards the front"
+_LONG_PLACE = "upper right, front"
 _COLORS = {"Pancreas": (0.9, 0.45, 0.3), "Tumor": (0.35, 0.72, 0.62)}
 
 

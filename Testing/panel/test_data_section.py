@@ -205,7 +205,7 @@ def test_what_is_wrong_is_said_in_the_row_and_below(filled, ui, process_events):
     filled[0][1][1].GetSegmentation().GetNthSegment(1).SetName("Lesion")
     process_events()
     assert cell(ui.casesTable, 1, 3) == "segment names"
-    sentence = "'L1 truth' has no segment 'Tumor'. It has 'Liver', 'Lesion'"
+    sentence = "'L1 truth' lacks 'Tumor'. It has 'Liver', 'Lesion'"
     assert ui.casesTable.item(1, 3).toolTip().startswith(sentence)
     assert sentence in ui.dataFindingsLabel.text
     assert ui.dataFindingsLabel.isVisible()

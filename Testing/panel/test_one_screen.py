@@ -123,6 +123,6 @@ def test_worklist_answers_and_undo_of_places_with_long_names(tmp_path, qt_applic
             button = unwrap(getattr(ui, name))
             assert form.rect().contains(button.mapTo(form, button.rect().bottomRight())), name
         item = table.item(0, 1)
-        assert "towards the front" in item.toolTip() and not stage.cut_texts()
+        assert "front" in item.toolTip() and not stage.cut_texts()
     finally:
         stage.close()

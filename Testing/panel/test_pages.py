@@ -68,6 +68,13 @@ def test_news_are_marked_until_they_are_seen(pages, fresh_ui):
     assert fresh_ui.reviewStep.text == "4 Review"
 
 
+def test_a_warning_on_a_button_stays_when_its_page_is_shown(pages, fresh_ui):
+    fresh_ui.environmentStep.setText("Environment \u26a0")
+    pages.show("environment")
+    pages.show("data")
+    assert fresh_ui.environmentStep.text == "Environment \u26a0"
+
+
 def test_after_cleaning_up_clicks_do_nothing(pages, fresh_ui):
     pages.cleanup()
     fresh_ui.trainStep.click()

@@ -123,7 +123,7 @@ def test_a_fresh_section_is_short_and_every_button_says_why_it_is_grey(stage, ui
         assert not label.isVisible()
     assert not ui.presetCombo.isVisible()
     assert entries(field_of(ui, "machine.device")) == ["auto", "cuda", "mps", "cpu"]
-    assert field_of(ui, "data.validation_cases").placeholderText == "automatic"
+    assert field_of(ui, "data.validation_cases").placeholderText == "auto"
 
 
 def test_presets_and_steps_are_under_advanced(advanced, ui):

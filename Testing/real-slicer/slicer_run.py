@@ -42,9 +42,12 @@ def main(arguments: Sequence[str]) -> int:
     output = options.output.resolve()
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix="CoraNetSlicer home ") as home:
-        code = start(options, output, Path(home), WHOLE_WAY, output / "slicer.log")
-        tests_code = start(options, output, Path(home), PANEL_TESTS, output / "panel-tests.log")
+    with tempfile.TemporaryDirectory(prefix="CoraNetSlicer ") as folder:
+        # In pictures, the end of its path is that of a user.
+        home = Path(folder, "home", "researcher")
+        home.mkdir(parents=True)
+        code = start(options, output, home, WHOLE_WAY, output / "slicer.log")
+        tests_code = start(options, output, home, PANEL_TESTS, output / "panel-tests.log")
     faults = faults_in((output / "slicer.log").read_text(encoding="utf-8", errors="replace"))
     record = read_steps(output)
     write_report(output, record, faults)

@@ -299,7 +299,7 @@ class TestTheScene:
         assert cases.rows[0].name == "renamed"
         a_scene[0][0][1].GetSegmentation().GetNthSegment(0).SetName("Kidney")
         assert received == [1, 1]
-        assert "'L0 truth' has no segment 'Liver'. It has 'Kidney', 'Tumor'" in cases.reason_not_trainable
+        assert "'L0 truth' lacks 'Liver'. It has 'Kidney', 'Tumor'" in cases.reason_not_trainable
 
     def test_other_nodes_are_not_heard(self, cases, context, a_scene):
         cases.add_scene_volumes()

@@ -168,14 +168,14 @@ class TestWords:
         promise = CasePromise(0.8, 0.3, 0.847, 9, 1.2, 0.0214, {"Pancreas": (58.24, 67.41)}, 0.74)
         assert promise_title(promise) == "80 % of the errors: 2.1 % nearby"
         assert promise_text(promise, 1.0, ["Pancreas", "Tumor"]) == (
-            "About 80 % of what is wrong by more than 1 mm is expected inside; at least 74 % is promised "
+            "About 80 % of the errors deeper than 1 mm are expected inside; at least 74 % is promised "
             "(from 9 cases). Pancreas: 58.2 to 67.4 mL."
         )
 
     def test_what_cannot_be_promised_says_so(self):
         promise = CasePromise(0.8, 0.3, 0.847, 0, 1.2, 0.0214)
         assert promise_text(promise, 1.5, ["Pancreas"]) == (
-            "About 80 % of what is wrong by more than 1.5 mm is expected inside; nothing is promised."
+            "About 80 % of the errors deeper than 1.5 mm are expected inside; nothing is promised."
         )
 
     @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ class TestDial:
         assert dial.offers == [
             "80 % of the errors: 2.1 % nearby", "90 % of the errors: 3.4 % nearby",
         ]  # fmt: skip
-        assert dial.offer == 0 and dial.text.startswith("About 80 % of what is wrong by more than 1 mm")
+        assert dial.offer == 0 and dial.text.startswith("About 80 % of the errors deeper than 1 mm")
 
     def test_another_offer_draws_another_region(self, dial):
         before = dial.region.ml

@@ -39,7 +39,7 @@ class TestSegmentations:
     def test_the_case_with_another_name_is_told_not_all_others(self, cases):
         truth(cases, "L2").GetSegmentation().GetNthSegment(0).SetName("Leber")
         assert found(cases) == [("L2", "error", "segment names")]
-        assert text(cases).startswith("'L2 truth' has no segment 'Liver'. It has 'Leber', 'Tumor'. Rename it, uncheck")
+        assert text(cases).startswith("'L2 truth' lacks 'Liver'. It has 'Leber', 'Tumor'. Give a structure")
         cases.set_learned("Leber", False)
         cases.set_learned("Liver", False)
         assert found(cases) == []

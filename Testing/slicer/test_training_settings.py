@@ -186,12 +186,12 @@ def test_an_emptied_field_is_what_the_preset_says_or_automatic(settings):
     assert settings.text(STEPS) == "" and settings.placeholder(STEPS) == str(steps)
     assert settings.overrides == {TIME: ""} and settings.errors == {}
     assert settings.config().training.self_training_steps == steps
-    assert settings.placeholder("data.spacing_mm") == "automatic"
+    assert settings.placeholder("data.spacing_mm") == "auto"
     # The preset has 64; the engine's own choice is something else.
     settings.set_preset("paper-acdc")
     settings.set_text("network.base_filters", "")
     assert settings.config().network.base_filters is None
-    assert settings.placeholder("network.base_filters") == "automatic"
+    assert settings.placeholder("network.base_filters") == "auto"
     assert settings.overrides == {"network.base_filters": None}
 
 

@@ -63,7 +63,7 @@ def test_a_row_tells_what_became_of_the_region(review):
 
 def test_the_question_has_three_lines(review):
     lines = question_text(review, 1).split("\n")
-    assert lines[0].startswith("Region 1: ") and lines[0].endswith("open.")
+    assert lines[0].startswith("Region 1: ") and lines[0].endswith(" mL.")
     assert lines[1].startswith("Conservative (1): ") and lines[2].startswith("Radical (2): ")
 
 
@@ -84,12 +84,12 @@ def as_places(review, *where, left_ml=0.3):
 
 class TestPlaces:
     def test_are_named_by_where_they_are(self, review):
-        as_places(review, "upper left, towards the back", "")
+        as_places(review, "upper left, back", "")
         first, second = region_rows(review)
-        assert first.structure == f"{structure_of(review, 1)}: upper left, towards the back"
+        assert first.structure == f"{structure_of(review, 1)}: upper left, back"
         assert second.structure == structure_of(review, 2) and first.effect_ml == 0.2
         question = question_text(review, 1).split("\n")[0]
-        assert question == f"Place 1: {first.structure}. About 0.20 mL wrong, open."
+        assert question == f"Place 1: {first.structure}. About 0.20 mL wrong."
 
     def test_of_a_result_with_one_class_the_place_is_enough(self, review, a_result):
         as_places(review, "upper left")

@@ -38,7 +38,7 @@ class Application:
         while self.waiting:
             self.waiting.pop(0)()
 
-    def show_chart(self, chart):
+    def show_chart(self, chart, rises=False):
         self.shown.append(chart)
 
     def show_volume(self, volume):

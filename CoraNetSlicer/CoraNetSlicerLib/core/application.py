@@ -77,12 +77,15 @@ class Application:
     def choose_file(self, title: str, file_types: str, start: str = "") -> str:
         return str(qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, start, file_types) or "")
 
-    def show_chart(self, chart: Any) -> None:
+    def show_chart(self, chart: Any, rises: bool = False) -> None:
         manager, logic = slicer.app.layoutManager(), slicer.modules.plots.logic()
         # Left to itself, the logic puts the plot where the four-up layout has its 3D view.
         if manager is not None and logic.GetLayoutWithPlot(manager.layout) != manager.layout:
             manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalPlotView)
         logic.ShowChartInLayout(chart)
+        if manager is not None:
+            legend = manager.plotWidget(0).plotView().chart().GetLegend()
+            legend.SetVerticalAlignment(legend.BOTTOM if rises else legend.TOP)
 
     def show_volume(self, volume: Any) -> None:
         slicer.util.setSliceViewerLayers(background=volume, fit=True)

@@ -27,7 +27,6 @@ class Pages(Section):
         self.changed = Signal()
         self.current = STEPS[0]
         self._last_step = STEPS[0]
-        self._texts = {name: str(self._button(name).text) for name in PAGES}
         for name in PAGES:
             self.on_click(self._button(name), partial(self._on_click, name))
         # It has no style sheet of its own, which would keep the colours of a dark style from it.
@@ -48,7 +47,8 @@ class Pages(Section):
     def set_news(self, name: str, is_new: bool = True) -> None:
         """Mark the button of a page with news; not that of the page in sight."""
         mark = _NEWS if is_new and name != self.current else ""
-        self._button(name).setText(self._texts[name] + mark)
+        button = self._button(name)
+        button.setText(str(button.text).removesuffix(_NEWS) + mark)
 
     def _on_click(self, name: str) -> None:
         # A second click on Jobs or Environment goes back to the step that a person came from.

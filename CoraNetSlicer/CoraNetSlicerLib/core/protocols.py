@@ -24,8 +24,11 @@ class Views(Protocol):
     def main_window(self) -> Any:
         """The main window, whose keys work wherever the focus is; None if there is none."""
 
-    def show_chart(self, chart: Any) -> None:
-        """Bring a vtkMRMLPlotChartNode into view; in a layout without a plot, beside the 3D view."""
+    def show_chart(self, chart: Any, rises: bool = False) -> None:
+        """Bring a vtkMRMLPlotChartNode into view; in a layout without a plot, beside the 3D view.
+
+        The legend is where the curves are not: at the bottom on the right where they rise, else at the top.
+        """
 
     def show_volume(self, volume: Any) -> None:
         """Bring a volume into all slice views, fitted to them."""

@@ -178,8 +178,8 @@ def name_differences(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterato
             yield error(row, _("no segments"), text)
         elif missing:
             text = _(
-                "'{segmentation}' has no segment {missing}. It has {present}. Rename it, uncheck it under Learn, or "
-                "add an empty one if the case has none of it."
+                "'{segmentation}' lacks {missing}. It has {present}. Give a structure the same name in all cases, or "
+                "uncheck it under Learn. If a case has none of it, add an empty segment."
             )
             yield error(row, _("segment names"), text, missing=quoted(missing), present=quoted(own))
         elif stray:

@@ -20,7 +20,7 @@ from .presenter import CasesPresenter
 
 _FIXED = qt.Qt.ItemIsSelectable | qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled
 # Pixels.
-_SEGMENT_HEIGHT, _TALLEST_LIST = 20, 120
+_SEGMENT_HEIGHT, _FRAME, _TALLEST_LIST = 20, 4, 120
 
 
 class DataSection(Section):
@@ -198,7 +198,7 @@ class DataSection(Section):
                 self._segment_items = [qt.QListWidgetItem() for _segment in segments]
                 for item in self._segment_items:
                     self._ui.segmentsList.addItem(item)
-                self._ui.segmentsList.setMaximumHeight(min(_TALLEST_LIST, _SEGMENT_HEIGHT * (len(segments) + 1)))
+                self._ui.segmentsList.setMaximumHeight(min(_TALLEST_LIST, _SEGMENT_HEIGHT * len(segments) + _FRAME))
             for item, segment in zip(self._segment_items, segments, strict=False):
                 item.setText(_segment_text(segment))
                 item.setToolTip(_("Double-click to rename it.") if segment.is_renamable else "")

@@ -43,16 +43,15 @@ def titles(names: Iterable[str]) -> str:
     return texts[0] if len(texts) == 1 else _("{first} and {last}").format(first=", ".join(texts[:-1]), last=texts[-1])
 
 
-def row_of_no_environment(folder: str, gib: float) -> FindingRow:
+def row_of_no_environment(gib: float) -> FindingRow:
     """The one thing to do at the first start."""
     text = _(
-        "CoraNet needs PyTorch and MONAI. Install puts them into an environment of their own in '{folder}'. It "
-        "downloads them from the internet and needs about {gib} GiB of disk space. Slicer's own packages stay as they "
-        "are."
+        "CoraNet needs PyTorch and MONAI. Install downloads them into a separate environment, which takes about "
+        "{gib} GiB of disk space. Slicer's own packages stay as they are."
     )
     tip = _("Downloads and installs in the background. You can use Slicer meanwhile, and stop it at any time.")
     fix = Fix("install", _("Install"), tip)
-    return FindingRow("error", text.format(folder=folder, gib=round(gib)), (fix,))
+    return FindingRow("error", text.format(gib=round(gib)), (fix,))
 
 
 def rows_of(health: Health, kind: InterpreterKind, has_pytorch_module: bool) -> list[FindingRow]:
@@ -81,7 +80,7 @@ def _missing_text(names: Sequence[str]) -> str:
 
 def choose_private() -> Fix:
     """The button that changes to an environment of our own."""
-    tip = _("Uses PyTorch and MONAI in an environment of their own. Slicer's packages stay as they are.")
+    tip = _("Uses PyTorch and MONAI in a separate environment. Slicer's packages stay as they are.")
     return Fix("choose:private", _("Use a separate environment"), tip)
 
 

@@ -82,7 +82,7 @@ class EnvironmentPresenter:
             fixes = () if self.kind is InterpreterKind.PRIVATE else (choose_private(),)
             rows.append(FindingRow("error", self._packages.problem, fixes))
         if self.environment.is_missing and not self.is_installing:
-            rows.append(row_of_no_environment(self.environment.folder, needed_gib()))
+            rows.append(row_of_no_environment(needed_gib()))
         elif self.health:
             rows += rows_of(self.health, self.kind, self._application.has_module(_PYTORCH_MODULE))
         return rows

@@ -378,12 +378,10 @@ def promise_title(promise: CasePromise) -> str:
 def promise_text(promise: CasePromise, tolerance_mm: float, names: Sequence[str]) -> str:
     """What a caution holds, in sentences, and between which volumes the true ones of some structures lie."""
     if promise.promised is None:
-        text = _(
-            "About {share:.0f} % of what is wrong by more than {mm:.3g} mm is expected inside; nothing is promised."
-        )
+        text = _("About {share:.0f} % of the errors deeper than {mm:.3g} mm are expected inside; nothing is promised.")
     else:
         text = _(
-            "About {share:.0f} % of what is wrong by more than {mm:.3g} mm is expected inside; at least "
+            "About {share:.0f} % of the errors deeper than {mm:.3g} mm are expected inside; at least "
             "{promised:.0f} % is promised (from {cases} cases)."
         )
     numbers = {"share": 100 * promise.share, "promised": 100 * (promise.promised or 0), "mm": tolerance_mm}

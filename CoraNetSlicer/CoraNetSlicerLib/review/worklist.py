@@ -103,15 +103,14 @@ def column_titles(has_places: bool) -> list[str]:
 
 
 def question_text(review: RegionReview, number: int) -> str:
-    """What is to be decided about a region, in three lines: its status, and what each choice would change."""
+    """What is to be decided about a region, in three lines: which it is, and what each choice would change."""
     region = review.regions.region(number)
     is_block = region.kind == "block"
-    text = _("{title}: {structure}, {ml} mL, {status}.")
-    of_place = _("{title}: {structure}. About {ml} mL wrong, {status}.")
+    text = _("{title}: {structure}, {ml} mL.")
+    of_place = _("{title}: {structure}. About {ml} mL wrong.")
     question = (text if is_block else of_place).format(
         title=region_title(region),
         structure=structure_text(region, review.loaded.labels),
-        status=status_text(review.review, number),
         ml=short_ml(region.volume_ml if is_block else region.expected_wrong_ml),
     )
     texts = {Choice.CONSERVATIVE: _("Conservative (1): {changes}"), Choice.RADICAL: _("Radical (2): {changes}")}

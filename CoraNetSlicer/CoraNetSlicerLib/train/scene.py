@@ -369,7 +369,8 @@ class TrainingViews:
         plot.update(self._handle.events)
         charts = [chart for chart in (plot.dice_chart, plot.losses_chart) if chart is not None]
         if charts:
-            self._application.show_chart(charts[-1] if self._shows_losses else charts[0])
+            chart = charts[-1] if self._shows_losses else charts[0]
+            self._application.show_chart(chart, rises=chart is plot.dice_chart)
             self._shows_losses = not self._shows_losses
 
     def show_snapshots(self) -> None:

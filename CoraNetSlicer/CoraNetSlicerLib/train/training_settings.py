@@ -120,8 +120,8 @@ class TrainingSettings:
         if self._is_planned(name):
             return _("as many as the time allows")
         if self._config.value(name) is None:
-            return _("automatic")
-        empty = {type(None): _("automatic"), tuple: _("none")}
+            return _("auto")
+        empty = {type(None): _("auto"), tuple: _("none")}
         return as_text(self._base.value(name)) or empty.get(type(self._defaults[name]), "")
 
     def error(self, name: str) -> str:
@@ -269,7 +269,7 @@ def _label(name: str, unit: str) -> str:
 
 
 def _tool_tip(setting: Setting) -> str:
-    lines = [setting.meaning.replace("null:", "automatic:")]
+    lines = [setting.meaning.replace("null:", "auto:")]
     if setting.unit:
         lines.append(_("Unit: {unit}.").format(unit=setting.unit))
     if setting.minimum is not None:

@@ -177,6 +177,6 @@ def _sentence(first: Optional[tuple[float, Optional[float], int]], tolerance_mm:
         else f"at least {100 * promised:.0f} % is promised, in the mean over cases; measured on {cases} cases"
     )
     return (
-        f"About {100 * share:.0f} % of what is wrong by more than {tolerance_mm:.3g} mm is expected inside the "
+        f"About {100 * share:.0f} % of the errors deeper than {tolerance_mm:.3g} mm are expected inside the "
         f"uncertain region; {measured}."
     )

@@ -14,7 +14,7 @@ _SIDES = (("right", "left"), ("front", "back"), ("lower", "upper"))
 
 
 def where_in(bounds_ijk: Sequence[tuple[int, int]], center_ijk: Sequence[int], grid: Grid) -> str:
-    """Say in which third of a structure's box a voxel lies: "upper left, towards the back"; "in the middle".
+    """Say in which third of a structure's box a voxel lies: "upper left, back"; "in the middle".
 
     Left and right are the patient's.
 
@@ -29,8 +29,8 @@ def where_in(bounds_ijk: Sequence[tuple[int, int]], center_ijk: Sequence[int], g
         for axis, flipped in zip(orientation.source_axis, orientation.flipped, strict=True)
     )
     in_plane = " ".join(terms[third] for terms, third in ((_SIDES[2], height), (_SIDES[0], side)) if third is not None)
-    towards = f"towards the {_SIDES[1][depth]}" if depth is not None else ""
-    return ", ".join(filter(None, (in_plane, towards))) or "in the middle"
+    along_depth = _SIDES[1][depth] if depth is not None else ""
+    return ", ".join(filter(None, (in_plane, along_depth))) or "in the middle"
 
 
 def _third(bounds: tuple[int, int], index: int, flipped: bool) -> int | None:

@@ -377,6 +377,9 @@ class _CaseRun:
         on_empty_boxes = partial(self.reporter.emit, nothing_in_boxes(self.case.id))
         segmented = self.segmenter.segmented(upright, partial(self.go_on, "predict"), boxes, on_empty_boxes)
         self.watch.lap("predict")
+        for label in package.labels:
+            if removed := segmented.removed_parts.get(label.value):
+                self.reporter.emit(_part_removed(self.case.id, label.name, removed * volume.grid.voxel_ml))
         return segmented, volume.grid, identity
 
     def _found(self, volume: Volume) -> tuple[Volume, list[Box]]:
@@ -427,6 +430,14 @@ class _CaseRun:
         Background(partial(write_regions, self.files, regions, grid)).result(partial(self.go_on, "regions", 0.5))
         self.watch.lap("regions")
         return len(regions.list.regions)
+
+
+def _part_removed(case_id: str, name: str, ml: float) -> Warned:
+    return Warned(
+        "part_removed",
+        f"in '{case_id}' a second part of '{name}' was removed, {ml:.2g} mL of which the network is sure: only its "
+        "largest component is kept; if there can be several, segment with inference.largest_component=off.",
+    )
 
 
 def _attempt(run: _CaseRun, scans: _Scans, following: Case | None) -> Outcome:

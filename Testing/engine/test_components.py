@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from coranet.inference.components import hang_together, keep_largest_components, single_component_classes
+from coranet.inference.components import (
+    hang_together,
+    keep_largest_components,
+    large_removed_parts,
+    single_component_classes,
+    sure_voxels,
+)
 
 SHAPE = (7, 9, 11)
 
@@ -62,6 +68,19 @@ def test_it_is_that_of_scipy_and_conservative_stays_inside_of_radical(seed):
     keep_largest_components(segmentation, conservative, radical, (1,))
     np.testing.assert_array_equal(segmentation, parts == 1 + np.argmax(sizes))
     assert (conservative <= segmentation).all() and (segmentation <= radical).all()
+
+
+def test_a_large_second_part_is_reported_where_the_network_is_sure_of_it():
+    second = ((0, 6, 6), (2, 8, 10))
+    segmentation, conservative = boxes(LARGE, second, SMALL), boxes(((0, 0, 0), (3, 3, 2)), second)
+    before = sure_voxels(segmentation, conservative)
+    keep_largest_components(segmentation, conservative, segmentation.copy(), (1,))
+    after = sure_voxels(segmentation, conservative)
+    assert (before[1], after[1]) == (48 + 45, 48)
+    assert large_removed_parts(before, after) == {1: 45}
+    # Islands are small, or the network is not sure of them.
+    assert large_removed_parts(np.array([0, 48 + 12]), after) == large_removed_parts(after, after) == {}
+    assert large_removed_parts(np.array([0, 48, 0, 7]), after) == {3: 7}
 
 
 def test_a_class_is_one_component_if_it_is_so_in_each_case():

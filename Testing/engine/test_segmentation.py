@@ -178,6 +178,17 @@ def test_a_class_that_is_not_found_is_told(segment, an_oblique_grid, a_reporter,
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["nothing_found"] * 2
 
 
+def test_a_large_part_that_was_removed_is_told(segment, an_oblique_scan, a_reporter, monkeypatch):
+    def removing(segmented, *_):
+        return replace(segmented, removed_parts={7: 400})
+
+    monkeypatch.setattr("coranet.segmentation.with_largest_kept", removing)
+    job, _ = segment({"a": an_oblique_scan})
+    (sentence,) = [event.message for event in a_reporter.events if getattr(event, "code", "") == "part_removed"]
+    assert sentence.startswith("in 'a' a second part of 'lesion' was removed, 1 mL of which the network is sure")
+    assert sentence in job.prediction("a").read_result()["warnings"]
+
+
 def test_a_model_that_is_not_there_is_an_error(tmp_path, a_reporter):
     with pytest.raises(ModelError, match="neither a model nor a training job"):
         Segmenter(SegmentConfig(str(tmp_path), inference=InferenceConfig(), machine=MACHINE), a_reporter)

@@ -16,6 +16,8 @@ Array = npt.NDArray[Any]
 
 # Where slices are thick, the tip of a structure may hang on by less than a corner; it is no second structure.
 _WHOLE = 0.95
+# A sure part of more than this share of the kept one is reported.
+_LARGE = 0.25
 
 
 def single_component_classes(label_maps: Iterable[Array], classes: Sequence[int]) -> tuple[int, ...]:
@@ -85,6 +87,28 @@ def keep_largest_components(
         is_sure = conservative.reshape(-1)[voxels.places] == value
         is_kept = _largest(voxels, is_sure, segmentation if together else None)
         _keep(segmentation, heads, is_kept, partial(_voxels, value=value))
+
+
+def sure_voxels(segmentation: Array, conservative: Array) -> Array:
+    """Number of voxels of each label value in which the conservative head agrees, int64; index is the value."""
+    places = np.flatnonzero(segmentation)
+    values = segmentation.reshape(-1)[places]
+    return np.bincount(values[conservative.reshape(-1)[places] == values])
+
+
+def large_removed_parts(before: Array, after: Array) -> dict[int, int]:
+    """Label values of which a large part was removed though the network is sure of it: a second one, not an island.
+
+    Args:
+        before: `sure_voxels` with all components.
+        after: the same with those that were kept.
+
+    Returns:
+        By value the number of voxels that were removed.
+    """
+    kept = np.pad(after, (0, len(before) - len(after)))
+    removed = before - kept
+    return {int(value): int(removed[value]) for value in np.flatnonzero(removed > _LARGE * kept)}
 
 
 def _keep(segmentation: Array, heads: Sequence[Array], is_kept: Array, of: Callable[[Array], SparseVoxels]) -> None:

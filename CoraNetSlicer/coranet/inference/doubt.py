@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ..plausibility.traits import Measurement
 from ..uncertainty import caution_at
 from ..volume import Grid
 from .caution import at_caution
+from .components import large_removed_parts, sure_voxels
 from .network_pass import JoinedRows
 from .prediction import Prediction, keep_largest
 
@@ -201,12 +202,14 @@ class Segmented:
         measurement: of the scan and of the network's confidence; None: not requested.
         doubt: what the error model found; None: the doubt is that of the heads.
         caution: where the dial stands.
+        removed_parts: `large_removed_parts` of it.
     """
 
     prediction: Prediction
     measurement: Measurement | None = None
     doubt: FoundDoubt | None = None
     caution: float = 0.0
+    removed_parts: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -244,7 +247,13 @@ def with_largest_kept(segmented: Segmented, grid: Grid, keep: KeptComponents, di
     """
     prediction, doubt = segmented.prediction, segmented.doubt
     before = prediction.segmentation.copy() if keep.is_any and doubt is not None else None
-    keep_largest(prediction, keep.label_values, keep.together)
+    removed_parts = {}
+    if keep.is_any:
+        sure = sure_voxels(prediction.segmentation, prediction.conservative)
+        keep_largest(prediction, keep.label_values, keep.together)
+        still_sure = sure_voxels(prediction.segmentation, prediction.conservative)
+        removed_parts = large_removed_parts(sure, still_sure)
+    segmented = replace(segmented, removed_parts=removed_parts)
     if doubt is None:
         return replace(segmented, caution=dial.caution or 0.0)
     if before is not None:

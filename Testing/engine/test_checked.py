@@ -137,6 +137,19 @@ def test_a_label_with_a_little_background_is_not_named(a_job, a_reporter):
     assert "no_background" not in codes(a_reporter)
 
 
+@pytest.mark.parametrize(("numbers", "more"), [((0,), ""), ((0, 2), " (and 1 more label map)")])
+def test_a_structure_drawn_on_single_slices_is_named(a_job, a_reporter, numbers, more):
+    job = a_job(3, 1)
+    drawn = NOTHING.copy()
+    drawn[::2, 2:8, 2:8] = 7
+    for number in numbers:
+        write_volume(job.read_datalist().cases[number].label, drawn, grid_of())
+    check(job, a_reporter)
+    slices = f"{len(drawn[::2])} of {2 * len(drawn[::2]) - 1} slices"
+    text = message(a_reporter, "some_slices")
+    assert "c0-label" in text and f"has 'outer' on {slices}{more}: those between teach" in text
+
+
 def label_map_in_place_of(case, dtype=np.uint8) -> None:
     voxels = NOTHING.astype(dtype)
     voxels[2:5, 3:8, 4:9] = 1

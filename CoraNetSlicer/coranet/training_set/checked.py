@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..contract import Case, Datalist, Job, Role
+from ..contract import Case, Datalist, Job, Label, Role
 from ..contract.config import TrainConfig
 from ..contract.errors import DataError
 from ..contract.events import Noted, Warned
@@ -151,6 +151,7 @@ def _findings(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[N
         *_other_axes(survey),
         *_without_structure(datalist, survey),
         *_without_background(survey),
+        *_drawn_on_some_slices(survey, datalist.labels),
         *_looking_like_labels(survey),
         *same_scans(survey, datalist.cases, datalist.channel_names),
         *same_labels(survey),
@@ -225,6 +226,26 @@ def _without_background(survey: Survey) -> Iterator[Warned]:
             f"{', '.join(labels[:_MOST_REASONS])} {verb} no voxel of the scan free: there is no background to learn"
         )
         yield Warned("no_background", f"{message}; check that the structures of this scan are meant.")
+
+
+def _drawn_on_some_slices(survey: Survey, labels: Sequence[Label]) -> Iterator[Warned]:
+    """Who draws every fifth slice may have forgotten to fill those between, which are background then."""
+    for label in labels:
+        found = [
+            (measured.case.label, structure.drawn)
+            for measured in survey.cases.values()
+            if measured.traits is not None and not measured.case.is_partial
+            for structure in [measured.traits.structures.get(label.value)]
+            if structure is not None and structure.drawn is not None
+        ]
+        if found:
+            (first, slices), *others = found
+            more = f" (and {len(others)} more label {'maps' if len(others) > 1 else 'map'})" if others else ""
+            yield Warned(
+                "some_slices",
+                f"'{first}' has '{label.name}' on {slices.drawn} of {slices.of} slices{more}: those between teach that "
+                "there is none; fill between slices, or list a mask of the drawn slices as 'known'.",
+            )
 
 
 def _looking_like_labels(survey: Survey) -> Iterator[Warned]:

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from ..data.orientation import Orientation
 from ..volume import Grid, Volume
+from .drawn_slices import DrawnSlices, drawn_slices
 
 Array = npt.NDArray[Any]
 Triple = tuple[float, float, float]
@@ -56,6 +57,7 @@ class StructureTraits:
         intensity: median under the label in the first channel, relative to the scan's (`Intensities.relative`).
         intensity_range: 2nd and 98th percentile, the same way.
         contrast: -1 to 1: how often a voxel inside is brighter than one just outside, less how often it is darker.
+        drawn: where it was drawn on some of its slices only, on how many.
     """
 
     voxels: int
@@ -64,6 +66,7 @@ class StructureTraits:
     intensity: float
     intensity_range: tuple[float, float]
     contrast: float
+    drawn: DrawnSlices | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def _structure(
     low, median, high = (intensities.relative(float(value)) for value in np.percentile(inside, [2, 50, 98]))
     return StructureTraits(
         count, count * math.prod(spacing) / 1000.0, _triple(centre), median, (low, high),
-        _contrast(inside, around),
+        _contrast(inside, around), drawn_slices(mask),
     )  # fmt: skip
 
 

@@ -28,6 +28,8 @@ from form import child_widget_variables, load_ui, open_everything  # noqa: E402
 from messages import complaints, listen  # noqa: E402
 from scene_fixtures import cases as cases  # noqa: E402
 from scene_fixtures import context as context  # noqa: E402
+from scene_fixtures import make_labeled_case as make_labeled_case  # noqa: E402
+from scene_fixtures import some_cases as some_cases  # noqa: E402
 
 from CoraNetSlicerLib.core.context import SceneContext  # noqa: E402
 

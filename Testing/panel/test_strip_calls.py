@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from clicks import cells, click, greyed
 from fake_jobs import a_segmentation, a_training
 from job_fixtures import LogicOfFakeEngine, fake_runner, until_its_jobs_end
-from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
 from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.panel import Panel
@@ -30,15 +28,6 @@ def panel(ui, logic, application, monkeypatch):
     panel.cleanup()
 
 
-@pytest.fixture
-def a_scene(context):
-    for number in range(3):
-        array = np.random.default_rng(number).normal(100, 20, SHAPE_KJI).astype(np.float32)
-        volume = add_volume(context, f"Patient {number}", array, rotated_ijk_to_ras())
-        if number < 2:
-            add_segmentation(context, f"truth {number}", volume, {"Liver": LIVER_MASK})
-
-
 def choose_job(ui, name):
     rows = [row[0] for row in cells(ui.jobsTable)]
     ui.jobsTable.selectRow(rows.index(name))
@@ -50,7 +39,7 @@ def test_before_any_button_there_is_nothing_to_copy(panel, ui):
 
 
 @pytest.mark.slow
-def test_a_training_and_its_end(panel, a_scene, logic, ui, process_events):
+def test_a_training_and_its_end(panel, some_cases, logic, ui, process_events):
     process_events(until=ui.addVolumesButton.isEnabled)
     click(ui.addVolumesButton)
     process_events(until=ui.trainButton.isEnabled)
@@ -58,11 +47,11 @@ def test_a_training_and_its_end(panel, a_scene, logic, ui, process_events):
     click(ui.trainButton)
     call = panel.calls.last
     assert call.startswith(
-        'logic.train([(slicer.mrmlScene.GetFirstNodeByName("Patient 0"), '
-        'slicer.mrmlScene.GetFirstNodeByName("truth 0")), '
+        'logic.train([(slicer.mrmlScene.GetFirstNodeByName("patient 0"), '
+        'slicer.mrmlScene.GetFirstNodeByName("patient 0 truth")), '
     )
     assert call.endswith(
-        f', [slicer.mrmlScene.GetFirstNodeByName("Patient 2")], settings={{"time": "1 h", '
+        f', [slicer.mrmlScene.GetFirstNodeByName("patient 9")], settings={{"time": "1 h", '
         f'"training.snapshot_interval": None}}, folder="{(logic.jobsFolder / name).as_posix()}", '
         'segmentNames=["Liver"])'
     )
@@ -77,7 +66,7 @@ def test_a_training_and_its_end(panel, a_scene, logic, ui, process_events):
 
 
 @pytest.mark.slow
-def test_a_segmentation(panel, a_scene, logic, ui, process_events):
+def test_a_segmentation(panel, some_cases, logic, ui, process_events):
     model = a_training(logic.jobsFolder / "model").folder
     panel.segmentation.models.refresh()
     ui.segmentVolumeSelector.setCurrentNodeIndex(2)

@@ -3,14 +3,12 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-import numpy as np
 import pytest
 from clicks import choose, click, entries, greyed, tool_tip
 from job_fixtures import a_training_job, fake_runner
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pythonqt import unwrap
-from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 from training_stage import Environment
 
 from coranet.contract.config import TrainConfig
@@ -77,16 +75,6 @@ def advanced(stage, ui, process_events):
     process_events(until=lambda: not stage.section._adding_rows.is_busy)
     process_events()
     return stage
-
-
-@pytest.fixture
-def some_cases(context):
-    """Three labeled volumes and an unlabeled one in the scene."""
-    for number in range(4):
-        noise = np.random.default_rng(number).normal(100, 20, SHAPE_KJI).astype(np.float32)
-        volume = add_volume(context, f"patient {number}", noise, rotated_ijk_to_ras())
-        if number < 3:
-            add_segmentation(context, f"patient {number} truth", volume, {"Liver": LIVER_MASK})
 
 
 def field_of(ui, name):

@@ -21,6 +21,8 @@ from scene_builders import (
 )
 from scene_fixtures import cases as cases
 from scene_fixtures import context as context
+from scene_fixtures import make_labeled_case as make_labeled_case
+from scene_fixtures import some_cases as some_cases
 from synthetic_predictions import CASE_ID, write_margins, write_regions, write_segmented_job
 from training_stage import Stage
 
@@ -54,18 +56,6 @@ def a_segmentation_node(context, a_volume_node):
 def a_labeled_case(a_volume_node, a_segmentation_node):
     """A volume with its segmentation, as `train` takes them."""
     return a_volume_node, a_segmentation_node
-
-
-@pytest.fixture
-def make_labeled_case(context):
-    """Makes further labeled cases: `make_labeled_case(name, {"Liver": mask, ...})`."""
-
-    def make(name: str, segments: dict[str, np.ndarray], seed: int = 0):
-        array = np.random.default_rng(seed).normal(100, 20, SHAPE_KJI).astype(np.float32)
-        volume = add_volume(context, name, array, rotated_ijk_to_ras())
-        return volume, add_segmentation(context, f"{name} truth", volume, segments)
-
-    return make
 
 
 @pytest.fixture
@@ -115,15 +105,6 @@ def stage_with(context, tmp_path):
     yield make
     for stage in created:
         stage.close()
-
-
-@pytest.fixture
-def some_cases(context, make_labeled_case):
-    """Three labeled volumes and an unlabeled one in the scene."""
-    for number in range(3):
-        make_labeled_case(f"patient {number}", {"Liver": LIVER_MASK}, number)
-    noise = np.random.default_rng(9).normal(100, 20, SHAPE_KJI).astype(np.float32)
-    return add_volume(context, "patient 9", noise, rotated_ijk_to_ras())
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
 from CoraNetSlicerLib.core.context import SceneContext
 from CoraNetSlicerLib.core.parameters import Parameters
@@ -23,3 +25,24 @@ def cases(context: SceneContext) -> Iterator[CasesPresenter]:
     presenter = CasesPresenter(context, Parameters(context.scene))
     yield presenter
     presenter.close()
+
+
+@pytest.fixture
+def make_labeled_case(context):
+    """Makes further labeled cases: `make_labeled_case(name, {"Liver": mask, ...})`."""
+
+    def make(name: str, segments: dict[str, np.ndarray], seed: int = 0):
+        array = np.random.default_rng(seed).normal(100, 20, SHAPE_KJI).astype(np.float32)
+        volume = add_volume(context, name, array, rotated_ijk_to_ras())
+        return volume, add_segmentation(context, f"{name} truth", volume, segments)
+
+    return make
+
+
+@pytest.fixture
+def some_cases(context, make_labeled_case):
+    """Three labeled volumes and an unlabeled one in the scene."""
+    for number in range(3):
+        make_labeled_case(f"patient {number}", {"Liver": LIVER_MASK}, number)
+    noise = np.random.default_rng(9).normal(100, 20, SHAPE_KJI).astype(np.float32)
+    return add_volume(context, "patient 9", noise, rotated_ijk_to_ras())

@@ -17,7 +17,6 @@ from coranet.contract.errors import CoraNetError, JobError
 from coranet.contract.events import CaseDone, Started
 from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, nodes_of_class
-from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow, CaseStorage
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.segment.presenter import SegmentationPresenter
 from CoraNetSlicerLib.segment.segmentation_source import SourceKind
@@ -132,88 +131,20 @@ class TestReasons:
         assert presenter.reason_not_stoppable == "No segmentation is running."
 
 
-class TestSource:
-    def test_a_label_map_and_a_result_are_refused_in_words(self, presenter, context):
-        label = add_volume(context, "drawn", np.ones(SHAPE_KJI, np.uint8), rotated_ijk_to_ras(), label=True)
-        presenter.source.set_volume(label)
-        assert "is a label map" in presenter.source.volume_error
-        result = a_scan(context, "doubt")
-        result.SetAttribute(PART_ATTRIBUTE, "uncertainty")
-        presenter.source.set_volume(result)
-        assert presenter.source.volume_error == "'doubt' is a result of CoraNet; choose the image itself."
-        assert presenter.reason_not_startable == presenter.source.volume_error
-
-    def test_all_unlabeled_volumes_are_ticked_at_once(self, presenter, context):
-        assert presenter.source.reason_no_unlabeled == "No volume is unlabeled under Data."
-        labeled, first, second = (a_scan(context, name) for name in ("labeled", "A", "B"))
-        rows = [CaseRow("1", CaseRole.LABELED, labeled), CaseRow("2", CaseRole.UNLABELED, first)]
-        rows += [CaseRow("3", CaseRole.UNLABELED, "/on/disk.nrrd"), CaseRow("4", CaseRole.UNLABELED, second)]
-        CaseStorage(Parameters(context.scene)).save(rows)
-        presenter.source.set_ticked(labeled, True)
-        presenter.source.tick_unlabeled()
-        assert presenter.source.reason_no_unlabeled == ""
-        assert presenter.source.kind is SourceKind.VOLUMES and presenter.source.volumes == [first, second]
-
-    def test_volumes_of_one_name_are_told_apart(self, presenter, context):
-        for name in ("MR", "CT", "MR", "MR"):
-            a_scan(context, name)
-        assert [tick.name for tick in presenter.source.ticks] == ["MR", "CT", "MR (2)", "MR (3)"]
-
-    def test_a_folder_without_images_is_refused_in_words(self, presenter, tmp_path):
-        presenter.source.set_kind("folder")
-        assert presenter.reason_not_startable == "Choose the folder with the images."
-        for folder, text in ((tmp_path / "absent", "there is no folder"), (tmp_path, "holds no image")):
-            presenter.source.set_input_folder(str(folder))
-            assert text in presenter.source.input_error == presenter.reason_not_startable
-
-    def test_what_a_folder_holds_beside_its_images_is_told(self, presenter, tmp_path):
-        write_image(np.ones(SHAPE_KJI, np.float32), tmp_path / "in" / "a.nrrd")
-        (tmp_path / "in" / "b.seg.nrrd").write_bytes(b"x")
-        presenter.source.set_kind("folder")
-        presenter.source.set_input_folder(str(tmp_path / "in"))
-        first, second = presenter.source.count_text.splitlines()
-        assert first == "1 image found." and "'b.seg.nrrd' is left out: it is a segmentation" in second
-        assert presenter.reason_not_startable == ""
-
-    def test_results_do_not_go_where_something_is(self, presenter, logic, tmp_path):
-        write_image(np.ones(SHAPE_KJI, np.float32), tmp_path / "in" / "a.nrrd")
-        (tmp_path / "file").write_text("", encoding="utf-8")
-        presenter.source.set_kind("folder")
-        presenter.source.set_input_folder(str(tmp_path / "in"))
-        assert presenter.source.count_text == "1 image found." and presenter.reason_not_startable == ""
-        for path, text in (
-            (logic.jobsFolder / "training", "holds a job already"),
-            (tmp_path / "file", "is a file, expected a folder"),
-            ("results", "is not an absolute path"),
-        ):
-            presenter.source.set_output_folder(str(path))
-            assert text in presenter.source.output_error == presenter.reason_not_startable
-
-    def test_the_choice_is_kept_in_the_scene(self, presenter, make_presenter, logic, context):
-        volumes = [a_scan(context, "A"), a_scan(context, "B")]
-        presenter.source.set_volume(volumes[1])
-        presenter.source.set_kind("volumes")
-        presenter.source.set_ticked(volumes[0], True)
-        presenter.source.set_input_folder("/somewhere")
-        again = make_presenter(logic).source
-        assert (again.kind, again.volume, again.input_folder) == (SourceKind.VOLUMES, volumes[1], "/somewhere")
-        assert [(tick.name, tick.is_ticked) for tick in again.ticks] == [("A", True), ("B", False)]
-        assert "there is no folder" in again.input_error
-
-    def test_volumes_that_come_and_go_are_told_and_many_at_once(self, presenter, context, application):
-        received = []
-        presenter.changed.connect(lambda: received.append([tick.name for tick in presenter.source.ticks]))
-        first, second = a_scan(context, "first"), a_scan(context, "second")
-        application.run()
-        assert received == [["first", "second"]]
-        context.scene.RemoveNode(first)
-        second.SetName("renamed")
-        application.run()
-        assert received[-1] == ["renamed"] and len(received) == 2
-        presenter.close()
-        a_scan(context, "later")
-        application.run()
-        assert len(received) == 2
+def test_volumes_that_come_and_go_are_told_and_many_at_once(presenter, context, application):
+    received = []
+    presenter.changed.connect(lambda: received.append([tick.name for tick in presenter.source.ticks]))
+    first, second = a_scan(context, "first"), a_scan(context, "second")
+    application.run()
+    assert received == [["first", "second"]]
+    context.scene.RemoveNode(first)
+    second.SetName("renamed")
+    application.run()
+    assert received[-1] == ["renamed"] and len(received) == 2
+    presenter.close()
+    a_scan(context, "later")
+    application.run()
+    assert len(received) == 2
 
 
 class TestOneVolume:

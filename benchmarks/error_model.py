@@ -9,7 +9,8 @@ divides the cases anew: some fit the error model, the others are measured.
 
 - volume: share of all voxels that must be flagged, with one threshold for all measured cases, to hold 80 % of the
   errors of the mean case, as a multiple of what the softmax margin needs there.
-- places: share of the deep errors within the first 5, 10, 20 balls of 3 mm, each next one where the most is expected.
+- places: share of the deep errors within the first 5, 10, 20 places as the program finds them, and within balls of 3 mm,
+  each next one where the most is expected.
 - promise: mean coverage and flagged share over 200 random splits of the cross-fitted cases, for regions from 4, 9 and
   half of them, beside what is promised.
 - short trainings: JOB is the training with `training.error_model` that made MODEL. The error model learns from what its
@@ -235,11 +236,10 @@ def draw(cases: list[MeasuredCase], sampled: SampledCases, fitted: int, number: 
     network = sampled.fit(rotated[:fitted], number, steps=steps)
     seconds = time.process_time() - start
     row: dict[str, object] = {"fit_processor_s": round(seconds, 1), "measured": [case.name for case in there]}
-    learned = [applied(network, case.case.evidence).numpy() for case in there]
+    learned = [applied(network, case.tolerance_mm, case.case.evidence).numpy() for case in there]
     for kind, errors, output in (("all", [c.wrong for c in there], 0), ("deep", [c.deep for c in there], 1)):
         needed = {name: needed_share([c.scores[name] for c in there], errors) for name in there[0].scores}
         needed["learned"] = needed_share([outputs[output] for outputs in learned], errors)
-        needed["learned, by deep errors"] = needed_share([output[1] for output in learned], errors)
         row[kind] = needed
     if number == 0 or fitted == 8:
         places = [
@@ -302,12 +302,13 @@ def learned_from_short_trainings(
     fitted: list[ErrorCase], cases: list[MeasuredCase], heads_threshold: float, steps: int
 ) -> dict[str, object]:
     """What an error model from labeled cases alone flags on other cases."""
-    start, sampled = time.process_time(), SampledCases.of(fitted, float(np.median([c.tolerance_mm for c in cases])), 0)
-    curves, _ = cross_fitted(sampled, 1 + max(int(case.truth.max()) for case in fitted), steps=steps)
+    start, sampled = time.process_time(), SampledCases.of(fitted, 0)
+    tolerance_mm = float(np.median([case.tolerance_mm for case in cases]))
+    curves, _ = cross_fitted(sampled, tolerance_mm, 1 + max(int(case.truth.max()) for case in fitted), steps=steps)
     network, promise = sampled.fit(range(len(fitted)), 0, steps=steps), Promise.of(curves, HELD)
     seconds, rows = time.process_time() - start, []
     for case in cases:
-        probability = applied(network, case.case.evidence).numpy()[1]
+        probability = applied(network, tolerance_mm, case.case.evidence).numpy()[1]
         threshold = NestedRegions.of(probability).threshold((promise.relative_size or 0) * case.case.usual_voxels)
         heads = 1 / (1 + np.exp(-case.scores["CoraNet's map"].astype(np.float64)))
         ml = float(np.prod(case.case.spacing_dhw)) / 1000
@@ -323,9 +324,9 @@ def learned_from_short_trainings(
     return {"cases": len(fitted), "fits_processor_s": round(seconds, 1), "promised": promise.promised, **means}
 
 
-def estimates(sampled: SampledCases, names: list[str], steps: int) -> dict[str, object]:
+def estimates(sampled: SampledCases, tolerance_mm: float, names: list[str], steps: int) -> dict[str, object]:
     """Promise, Dice and volumes, each of a case by fits that left it out."""
-    curves, figures = cross_fitted(sampled, len(names) + 1, steps=steps)
+    curves, figures = cross_fitted(sampled, tolerance_mm, len(names) + 1, steps=steps)
     return {
         "promise": kept_promises(curves),
         "dice": estimated_dice(figures, names),
@@ -436,12 +437,12 @@ def main() -> None:
             print(json.dumps(result["reviewed"]), flush=True)
     counts = [int(word) for word in args.fitted.split(",") if word]
     if counts:
-        sampled = SampledCases.of([case.case for case in cases], float(result["tolerance_mm"]), 0)
+        sampled = SampledCases.of([case.case for case in cases], 0)
         for fitted in counts:
             rows = [draw(cases, sampled, fitted, number, args.steps) for number in range(args.draws)]
             result[f"fitted on {fitted}"] = summary(rows)
             print(args.data.name, fitted, json.dumps(summary(rows)), flush=True)
-        result["estimates"] = estimates(sampled, names, args.steps)
+        result["estimates"] = estimates(sampled, float(result["tolerance_mm"]), names, args.steps)
         print(json.dumps(result["estimates"]), flush=True)
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)

@@ -64,15 +64,15 @@ def test_the_default_tolerance_is_a_voxel_and_at_least_a_millimetre(scan, prepar
 
 def test_no_case_is_refused():
     with pytest.raises(DataError, match="at least one case"):
-        fit([], 1.0, 0)
+        fit([], 0)
 
 
 @pytest.mark.slow
 def test_a_fit_learns_where_errors_are_and_comes_out_the_same_again():
     cases = [error_case(seed) for seed in range(3)]
-    networks = [fit(cases[:2], 1.0, seed=1, steps=120) for _ in range(2)]
+    networks = [fit(cases[:2], seed=1, steps=120) for _ in range(2)]
     other = cases[2]
-    first, second = (applied(network, other.evidence) for network in networks)
+    first, second = (applied(network, 1.0, other.evidence) for network in networks)
     assert torch.equal(first, second)
     assert torch.isfinite(first).all()
     wrong = torch.from_numpy(other.wrong)
@@ -87,7 +87,7 @@ def test_a_fit_can_be_stopped():
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        fit([error_case(0)], 1.0, 0, stop)
+        fit([error_case(0)], 0, stop)
 
 
 def test_a_fit_takes_cases_of_different_sizes_without_errors_and_partly_known():
@@ -95,5 +95,5 @@ def test_a_fit_takes_cases_of_different_sizes_without_errors_and_partly_known():
     perfect = replace(perfect, segmentation=perfect.truth)
     small = error_case(2, (1, 9, 30))
     partial = replace(error_case(3), known=np.zeros(error_case(3).truth.shape, dtype=bool))
-    network = fit([perfect, small, partial], 1.0, 0, steps=3)
-    assert torch.isfinite(applied(network, small.evidence)).all()
+    network = fit([perfect, small, partial], 0, steps=3)
+    assert torch.isfinite(applied(network, 1.0, small.evidence)).all()

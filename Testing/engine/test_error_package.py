@@ -10,8 +10,10 @@ from error_cases import error_case
 
 from coranet.contract.errors import DataError, ModelError
 from coranet.error_model import ErrorModel, network
+from coranet.error_model.depth import deep_log_odds
 from coranet.error_model.evidence import HEAD_CHANNELS
 from coranet.error_model.package import applied
+from coranet.tensors import save_tensors
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +35,28 @@ def test_probabilities_are_those_of_the_scan(an_error_model):
     assert probability.max() <= 1
 
 
+@torch.inference_mode()
 def test_the_softmax_has_its_share_of_a_deep_error_alone(an_error_model):
     case, learned = error_case(9), an_error_model.network
     share = learned.architecture.softmax_share
-    assert share == pytest.approx(1 / 3)
-    logits = learned.scan(case.evidence, slice(0, len(case.truth)))
+    assert share == pytest.approx(1 / 2)
+    odds = learned.scan(case.evidence, slice(0, len(case.truth)))
     margin = case.evidence.channels[HEAD_CHANNELS.index("segmentation_margin")].float()
+    mixed = (1 - share) * odds - share * margin
+    deep_odds = deep_log_odds(mixed, case.evidence.classes, case.evidence.runner_up, case.spacing_dhw, 1.0)
     wrong, deep = an_error_model.apply(case.evidence)
-    torch.testing.assert_close(wrong, torch.sigmoid(logits[0]))
-    torch.testing.assert_close(deep, torch.sigmoid((1 - share) * logits[1] - share * margin))
+    torch.testing.assert_close(wrong, torch.sigmoid(odds))
+    torch.testing.assert_close(deep, torch.sigmoid(0.75 * deep_odds + 0.25 * mixed))
+
+
+def test_a_model_of_an_earlier_version_has_a_second_output_that_is_not_read(an_error_model, tmp_path):
+    written(an_error_model, tmp_path)
+    weights = an_error_model.network.state_dict()
+    for name in ("output.weight", "output.bias"):
+        weights[name] = torch.cat([weights[name], weights[name] + 1])
+    save_tensors(tmp_path / "error_model.pt", weights)
+    evidence = error_case(9).evidence
+    assert torch.equal(ErrorModel.read(tmp_path).apply(evidence), an_error_model.apply(evidence))
 
 
 def test_it_comes_back_from_its_folder(an_error_model, tmp_path):
@@ -100,9 +115,9 @@ def test_promises_say_from_how_many_cases_they_come(an_error_model):
 
 def test_slabs_say_what_the_whole_scan_says(an_error_model, monkeypatch):
     case = error_case(5, (150, 6, 7))
-    whole = applied(an_error_model.network, case.evidence)
+    whole = applied(an_error_model.network, 1.0, case.evidence)
     monkeypatch.setattr(network, "SLAB_VOXELS", 1)
-    torch.testing.assert_close(applied(an_error_model.network, case.evidence), whole, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(applied(an_error_model.network, 1.0, case.evidence), whole, rtol=1e-3, atol=1e-4)
 
 
 def test_a_result_has_a_quality_and_bounds(an_error_model):

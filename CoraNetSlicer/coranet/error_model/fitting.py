@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ..contract.errors import DataError
 from ..networks.planning import length_scale
+from .depth import ROUNDING
 from .evidence import HEAD_CHANNELS, Evidence
 from .nested import usual_voxels
 from .network import ErrorArchitecture, ErrorNetwork, slabs
@@ -23,17 +24,13 @@ from .network import ErrorArchitecture, ErrorNetwork, slabs
 # Steps of a fit, and the sampled voxels of each.
 STEPS, _BATCH = 240, 8192
 _LEARNING_RATE, _WEIGHT_DECAY = 5e-3, 1e-3
-# Voxels that are sampled of a case: of the deep errors, of the other errors, of what is in doubt, of the rest.
-_SAMPLED = (8000, 8000, 8000, 4000)
+# Voxels that are sampled of a case: of the errors, of what is in doubt, of the rest.
+_SAMPLED = (16000, 8000, 4000)
 # Entropy from which on a voxel is in doubt.
 _DOUBT = 0.02
-# The deep errors of a case count as if they were as many as those of the others, within this factor.
-_MOST_WEIGHT = 5.0
-# Spacings come from files: 1.0000001 mm is no more than 1 mm.
-_ROUNDING = 1e-4
 _LEAST_MM = 1.0
-# Few cases teach little: in the log-odds of a deep error the softmax counts as much as so many cases.
-_SOFTMAX_CASES = 2
+# Few cases teach little: in the log-odds from which deep errors are derived the softmax counts as so many cases.
+_SOFTMAX_CASES = 4
 
 Array = npt.NDArray[Any]
 
@@ -84,7 +81,7 @@ class ErrorCase:
             here = wrong & (self.segmentation == index)
             if possible.any():
                 distance = distance_transform_edt(~possible, sampling=self.spacing_dhw)
-                here &= distance > tolerance_mm * (1 + _ROUNDING)
+                here &= distance > tolerance_mm * (1 + ROUNDING)
             deep |= here
         return deep
 
@@ -103,14 +100,12 @@ def default_tolerance_mm(scan_mm: Sequence[float], prepared_mm: Sequence[float])
 
 
 def fit(
-    cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object] = lambda: None,
-    steps: int = STEPS,
-) -> ErrorNetwork:  # fmt: skip
+    cases: Sequence[ErrorCase], seed: int, stop: Callable[[], object] = lambda: None, steps: int = STEPS
+) -> ErrorNetwork:
     """Fit an error network; every case weighs alike.
 
     Args:
         cases: at least one; none of them trained the network whose errors are learned.
-        tolerance_mm: of deep errors.
         seed: of the first weights, and of which voxels are seen in which order.
         stop: called before each step, may raise to stop.
         steps: of the fit.
@@ -118,7 +113,7 @@ def fit(
     Raises:
         DataError: there is no case.
     """
-    return SampledCases.of(cases, tolerance_mm, seed).fit(range(len(cases)), seed, stop, steps)
+    return SampledCases.of(cases, seed).fit(range(len(cases)), seed, stop, steps)
 
 
 @dataclass(frozen=True)
@@ -127,20 +122,18 @@ class SampledCases:
 
     Attributes:
         cases: the cases.
-        tolerance_mm: of deep errors.
         seed: of the choice of voxels.
         architecture: of the networks that are fitted.
         samples: of each case.
     """
 
     cases: tuple[ErrorCase, ...]
-    tolerance_mm: float
     seed: int
     architecture: ErrorArchitecture
     samples: tuple[_Sample, ...]
 
     @staticmethod
-    def of(cases: Sequence[ErrorCase], tolerance_mm: float, seed: int) -> SampledCases:
+    def of(cases: Sequence[ErrorCase], seed: int) -> SampledCases:
         """Sample cases; see `fit`."""
         if not cases:
             message = "an error model needs at least one case whose truth is known, got none; label one more case."
@@ -148,8 +141,8 @@ class SampledCases:
         depth, height, width = (float(np.median([case.spacing_dhw[axis] for case in cases])) for axis in range(3))
         architecture = ErrorArchitecture(len(cases[0].evidence.channels), (depth, height, width), ends=True)
         random, network = np.random.default_rng(seed), ErrorNetwork(architecture)
-        samples = tuple(_Sample.of(case, network, tolerance_mm, random) for case in cases)
-        return SampledCases(tuple(cases), tolerance_mm, seed, architecture, samples)
+        samples = tuple(_Sample.of(case, network, random) for case in cases)
+        return SampledCases(tuple(cases), seed, architecture, samples)
 
     def fit(
         self, numbers: Iterable[int], seed: int, stop: Callable[[], object] = lambda: None, steps: int = STEPS
@@ -197,42 +190,28 @@ class _Sample:
 
     Attributes:
         features: (N, features).
-        targets: (N, 2), 0 or 1: wrong, deeply wrong.
-        weights: (N, 2): how large a part of its case each one stands for; of several cases on the mean 1, and of deep
-            errors also how much they count.
-        deep: how many deep errors the case has.
+        targets: (N,), 1 where the result is wrong, else 0.
+        weights: (N,): how large a part of its case each one stands for; of several cases on the mean 1.
     """
 
     features: Tensor
     targets: Tensor
     weights: Tensor
-    deep: int
 
     @staticmethod
-    def of(case: ErrorCase, network: ErrorNetwork, tolerance_mm: float, random: np.random.Generator) -> _Sample:
+    def of(case: ErrorCase, network: ErrorNetwork, random: np.random.Generator) -> _Sample:
         """Sample the voxels of a case."""
-        deep = case.deep(tolerance_mm)
-        places, stands_for = _sampled_places(case, deep, random)
-        targets = torch.from_numpy(np.stack([case.wrong.ravel()[places], deep.ravel()[places]], 1)).float()
-        weights = torch.from_numpy(np.stack([stands_for, stands_for], 1)).float()
-        return _Sample(_features(network, case, places), targets, weights, int(np.count_nonzero(deep)))
+        places, stands_for = _sampled_places(case, random)
+        targets = torch.from_numpy(case.wrong.ravel()[places]).float()
+        return _Sample(_features(network, case, places), targets, torch.from_numpy(stands_for).float())
 
     @staticmethod
     def joined(samples: Sequence[_Sample]) -> _Sample:
-        """The voxels of several cases, each of which weighs as much as any other.
-
-        Where a case has many deep errors each counts less, and a share of them as much as in any other case: that is
-        what the promise is about.
-        """
-        counts = _case_weights(np.array([sample.deep for sample in samples], dtype=np.float64))
-        weights = torch.cat([sample.weights for sample in samples])
-        per_voxel = torch.from_numpy(np.repeat(counts, [len(sample.weights) for sample in samples])).float()
-        features, targets = (
-            torch.cat([getattr(sample, name) for sample in samples]) for name in ("features", "targets")
+        """The voxels of several cases, each of which weighs as much as any other."""
+        features, targets, weights = (
+            torch.cat([getattr(sample, name) for sample in samples]) for name in ("features", "targets", "weights")
         )
-        weights[:, 1] *= 1 + (per_voxel - 1) * targets[:, 1]
-        weights /= weights[:, :1].mean().clamp_min(1e-12)
-        return _Sample(features, targets, weights, sum(sample.deep for sample in samples))
+        return _Sample(features, targets, weights / weights.mean().clamp_min(1e-12))
 
     def standardize(self, network: ErrorNetwork) -> None:
         """Set mean and deviation of the features."""
@@ -241,12 +220,12 @@ class _Sample:
             network.deviation.copy_(self.features.std(0) + 1e-3)
 
 
-def _sampled_places(case: ErrorCase, deep: Array, random: np.random.Generator) -> tuple[Array, Array]:
+def _sampled_places(case: ErrorCase, random: np.random.Generator) -> tuple[Array, Array]:
     """Numbers of some voxels of a case, ascending, and for how large a share of its known voxels each one stands."""
-    known = np.ones(deep.shape, dtype=bool) if case.known is None else case.known
     wrong = case.wrong
+    known = np.ones(wrong.shape, dtype=bool) if case.known is None else case.known
     doubted = (case.evidence.channels[HEAD_CHANNELS.index("entropy")].numpy() > _DOUBT) & ~wrong
-    strata = (deep, wrong & ~deep, doubted & known, known & ~doubted & ~wrong)
+    strata = (wrong, doubted & known, known & ~doubted & ~wrong)
     places, stands_for, whole = [], [], max(1, int(np.count_nonzero(known)))
     for stratum, most in zip(strata, _SAMPLED, strict=True):
         voxels = np.flatnonzero(stratum)
@@ -269,11 +248,3 @@ def _features(network: ErrorNetwork, case: ErrorCase, places: Array) -> Tensor:
             parts.append(network.sampled(case.evidence, around, here))
     return torch.cat(parts)
 
-
-def _case_weights(errors: Array) -> Array:
-    """What a deep error of each case weighs, from their numbers; the mean over all errors is about 1."""
-    if not errors.any():
-        return np.ones(len(errors))
-    typical = errors.sum() / np.count_nonzero(errors)
-    weights: Array = np.clip(typical / np.maximum(errors, 1), 1 / _MOST_WEIGHT, _MOST_WEIGHT)
-    return weights

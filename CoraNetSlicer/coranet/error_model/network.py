@@ -32,7 +32,8 @@ class ErrorArchitecture:
         width: features of each voxel behind the first layer.
         levels: how often the evidence is halved: the coarsest level sees far from the boundary.
         ends: whether it sees how far the ends of the structures are; models of earlier versions do not.
-        softmax_share: how much of the log-odds of a deep error is the softmax's own; 0 in models of earlier versions.
+        softmax_share: how much the softmax counts in the log-odds from which deep errors are derived; 0 in models of
+            earlier versions.
     """
 
     channels: int
@@ -121,21 +122,21 @@ class ErrorNetwork(nn.Module):
         self.register_buffer("deviation", torch.ones(architecture.features))
         self.first = nn.Linear(architecture.features, architecture.width)
         self.second = nn.Linear(architecture.width, architecture.width)
-        self.output = nn.Linear(architecture.width, 2)
+        self.output = nn.Linear(architecture.width, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, features) -> logits of wrong, and of wrong by more than the tolerance, (N, 2)."""
+        """(N, features) -> log-odds that the result is wrong, (N,)."""
         return self._behind_first(self.first((features - self.mean) / self.deviation))
 
     def scan(self, evidence: Evidence, rows: slice) -> Tensor:
-        """The logits of some rows of a scan, all of which are seen around them.
+        """The log-odds of errors in some rows of a scan, all of which are seen around them.
 
         Args:
             evidence: of the scan.
             rows: along D, beginning at a multiple of `architecture.rows`.
 
         Returns:
-            (2, rows, H, W), float32.
+            (rows, H, W), float32.
         """
         *levels, position = self._levels(evidence, rows)
         weight = self.first.weight / self.deviation
@@ -146,7 +147,7 @@ class ErrorNetwork(nn.Module):
             finer = _product(parts[number], levels[number])
             hidden = finer.add_(self._finer(hidden, number, finer.shape[1:]))
         hidden += _product(parts[-1], position) + (self.first.bias - weight @ self.mean)[:, None, None, None]
-        return self._behind_first(hidden.flatten(1).T).T.reshape(2, *hidden.shape[1:])
+        return self._behind_first(hidden.flatten(1).T).reshape(hidden.shape[1:])
 
     def sampled(self, evidence: Evidence, rows: slice, places: Tensor) -> Tensor:
         """The features of some voxels.
@@ -200,7 +201,7 @@ class ErrorNetwork(nn.Module):
 
     def _behind_first(self, hidden: Tensor) -> Tensor:
         output: Tensor = self.output(functional.relu(self.second(functional.relu(hidden))))
-        return output
+        return output[:, 0]
 
 
 def slabs(architecture: ErrorArchitecture, size: Sequence[int]) -> Iterator[tuple[slice, slice]]:

@@ -18,6 +18,7 @@ from ..contract.errors import DataError, JobError, ModelError
 from ..contract.files import read_json
 from ..contract.model_card import model_card_path
 from ..tensors import load_tensors, save_tensors
+from .depth import deep_log_odds
 from .evidence import HEAD_CHANNELS, Evidence
 from .fitting import STEPS, ErrorCase, SampledCases
 from .network import ErrorArchitecture, ErrorNetwork, slabs
@@ -27,6 +28,8 @@ from .quality import CaseFigures, ClassVoxels, Quality, QualityModel, VolumeBoun
 _WEIGHTS, _KEY = "error_model.pt", "error_model"
 # Minus this is the logarithm of the odds that the softmax gives to an error.
 _MARGIN = HEAD_CHANNELS.index("segmentation_margin")
+# So much of the log-odds of a deep error are those of any error: with thick slices there are few neighbours.
+_ANY_ERROR = 0.25
 # As many fits at most leave cases out.
 MOST_FOLDS = 5
 
@@ -73,8 +76,8 @@ class ErrorModel:
             raise DataError(
                 f"an error model needs at least {FEWEST_CASES} cases with a known truth, got {len(cases)}; label more."
             )
-        sampled = SampledCases.of(cases, tolerance_mm, seed)
-        curves, figures = cross_fitted(sampled, len(names) + 1, stop, steps)
+        sampled = SampledCases.of(cases, seed)
+        curves, figures = cross_fitted(sampled, tolerance_mm, len(names) + 1, stop, steps)
         whole = [curve for case, curve in zip(cases, curves, strict=True) if case.known is None or case.known.all()]
         network = sampled.fit(range(len(cases)), seed, stop, steps)
         promises = tuple(_promise(whole, curves, share) for share in SHARES)
@@ -90,7 +93,7 @@ class ErrorModel:
         Returns:
             (2, D, H, W), float32.
         """
-        return applied(self.network, evidence, stop)
+        return applied(self.network, self.tolerance_mm, evidence, stop)
 
     def figures(
         self, probability: Tensor, evidence: Evidence, segmentation: Array, spacing_dhw: Sequence[float]
@@ -158,38 +161,45 @@ class ErrorModel:
             ) from error
 
 
-def applied(network: ErrorNetwork, evidence: Evidence, stop: Callable[[], object] = lambda: None) -> Tensor:
-    """Probabilities (2, D, H, W), float32, in slabs along D that see what lies around them.
+def applied(
+    network: ErrorNetwork, tolerance_mm: float, evidence: Evidence, stop: Callable[[], object] = lambda: None
+) -> Tensor:
+    """Probabilities (2, D, H, W), float32; see `ErrorModel.apply`.
 
     Those of a deep error are for the order of the voxels alone: their log-odds are in part the softmax's own.
     """
-    size = evidence.classes.shape
-    result = torch.empty(2, *size)
+    architecture, size = network.architecture, evidence.classes.shape
+    odds = torch.empty(2, *size)
     with torch.inference_mode():
-        for rows, around in slabs(network.architecture, size):
+        # In slabs along D that see what lies around them.
+        for rows, around in slabs(architecture, size):
             stop()
             inside = slice(rows.start - around.start, rows.stop - around.start)
-            logits = network.scan(evidence, around)[:, inside]
-            logits[1].lerp_(-evidence.channels[_MARGIN, rows].float(), network.architecture.softmax_share)
-            result[:, rows] = torch.sigmoid(logits)
-    return result
+            odds[0, rows] = network.scan(evidence, around)[inside]
+        mixed = torch.lerp(odds[0], -evidence.channels[_MARGIN].float(), architecture.softmax_share)
+        spacing = architecture.spacing_dhw
+        deep = deep_log_odds(mixed, evidence.classes, evidence.runner_up, spacing, tolerance_mm)
+        torch.lerp(deep, mixed, _ANY_ERROR, out=odds[1])
+        return odds.sigmoid_()
 
 
 def cross_fitted(
-    sampled: SampledCases, classes: int, stop: Callable[[], object] = lambda: None, steps: int = STEPS
-) -> tuple[list[RiskCurve], list[CaseFigures]]:
+    sampled: SampledCases, tolerance_mm: float, classes: int, stop: Callable[[], object] = lambda: None,
+    steps: int = STEPS,
+) -> tuple[list[RiskCurve], list[CaseFigures]]:  # fmt: skip
     """What fits that left a case out say of it, for each case in order.
 
     Args:
         sampled: at least two cases.
+        tolerance_mm: of deep errors.
         classes: number of classes with background.
         stop: called again and again, may raise to stop.
         steps: of each fit.
     """
     curves, figures = [], []
     for case, network in zip(sampled.cases, _left_out(sampled, stop, steps), strict=True):
-        probability = applied(network, case.evidence, stop).numpy()
-        curves.append(RiskCurve.of(probability[1], case.deep(sampled.tolerance_mm), case.usual_voxels))
+        probability = applied(network, tolerance_mm, case.evidence, stop).numpy()
+        curves.append(RiskCurve.of(probability[1], case.deep(tolerance_mm), case.usual_voxels))
         figures.append(_figures(case, probability[0], classes))
     return curves, figures
 
@@ -233,7 +243,9 @@ def _figures(case: ErrorCase, wrong: Array, classes: int) -> CaseFigures:
 
 def _from_content(content: Mapping[str, Any], weights: Mapping[str, Any]) -> ErrorModel:
     network = ErrorNetwork(ErrorArchitecture.from_dict(content["architecture"]))
-    network.load_state_dict(weights)
+    # Models of earlier versions have a second output, of deep errors.
+    own = {name: values[:1] if name.startswith("output.") else values for name, values in weights.items()}
+    network.load_state_dict(own)
     return ErrorModel(
         network.eval(),
         from_json(float, content["tolerance_mm"]),

@@ -137,7 +137,7 @@ class _ErrorStage:
         voxels = sum(case.image[0].size for case in (*self._validation, *self._labeled, *self._reviewed))
         predicting = (time.monotonic() - start) * voxels / case.image[0].size
         fit_start = time.monotonic()
-        fit([sample], plan.tolerance_mm, 0, self._reporter.stop_if_requested, _TIMED_FIT_STEPS)
+        fit([sample], 0, self._reporter.stop_if_requested, _TIMED_FIT_STEPS)
         fit_step = (time.monotonic() - fit_start) / _TIMED_FIT_STEPS
         step = self._step_seconds(plan) if plan.folds else fit_step
         seconds_left = min(reserved, max(self._workplace.left_s(self._config.time), 0.5 * reserved))

@@ -9,8 +9,7 @@ divides the cases anew: some fit the error model, the others are measured.
 
 - volume: share of all voxels that must be flagged, with one threshold for all measured cases, to hold 80 % of the
   errors of the mean case, as a multiple of what the softmax margin needs there.
-- places: share of the deep errors within the first 5, 10, 20 places as the program finds them, and within balls of 3 mm,
-  each next one where the most is expected.
+- places: share of the deep errors within the first 5, 10, 20 balls of 3 mm, each next one where the most is expected.
 - promise: mean coverage and flagged share over 200 random splits of the cross-fitted cases, for regions from 4, 9 and
   half of them, beside what is promised.
 - short trainings: JOB is the training with `training.error_model` that made MODEL. The error model learns from what its

@@ -53,7 +53,9 @@ def test_it_is_what_each_voxel_says_of_each_other():
     expected = wrong.clone()
     voxels = list(itertools.product(*map(range, size)))
     for here, there in itertools.product(voxels, voxels):
-        away = math.dist(*([index * step for index, step in zip(voxel, spacing)] for voxel in (here, there)))
+        away = math.dist(
+            *([index * step for index, step in zip(voxel, spacing, strict=True)] for voxel in (here, there))
+        )
         if away <= tolerance and wrong[here] > -10:
             own, odds = classes[here], wrong[there]
             if classes[there] != own:

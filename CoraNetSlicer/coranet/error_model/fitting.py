@@ -247,4 +247,3 @@ def _features(network: ErrorNetwork, case: ErrorCase, places: Array) -> Tensor:
             here = torch.from_numpy(places[first:last] - around.start * row)
             parts.append(network.sampled(case.evidence, around, here))
     return torch.cat(parts)
-

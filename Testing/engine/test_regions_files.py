@@ -12,7 +12,19 @@ from region_cases import prediction_of, random_prediction, shell_prediction
 from scans import grid_of, scan_on
 from small_jobs import call, the_only_error
 
-from coranet.contract import Case, Datalist, Job, JobKind, Label, PredictionFiles, RegionList, Role, write_json_atomic
+from coranet.contract import (
+    Case,
+    Choice,
+    Datalist,
+    Job,
+    JobKind,
+    Label,
+    PredictionFiles,
+    RegionList,
+    Review,
+    Role,
+    write_json_atomic,
+)
 from coranet.contract.config import SegmentConfig
 from coranet.contract.errors import DataError, JobError
 from coranet.inference.caution import at_caution
@@ -86,9 +98,9 @@ def test_cases_are_found_in_a_job_in_its_predictions_and_alone(written, tmp_path
     assert [files.folder for files in find_predictions(job.prediction_folder("b"))] == [job.prediction_folder("b")]
 
 
-@pytest.mark.parametrize("name", ["", "nowhere"])
-def test_a_folder_without_a_result_is_an_error(tmp_path, name):
-    with pytest.raises(JobError, match="holds no complete result; choose the folder of a segmentation job"):
+@pytest.mark.parametrize(("name", "reason"), [("", "holds no complete result"), ("nowhere", "does not exist")])
+def test_a_folder_without_a_result_is_an_error(tmp_path, name, reason):
+    with pytest.raises(JobError, match=f"{reason}; choose the folder of a segmentation job"):
         find_predictions(tmp_path / name)
 
 
@@ -202,7 +214,8 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("args", "message"),
         [
-            (("--caution", "nan"), "--caution expects a number, got nan"),
+            (("--caution", "nan"), "'caution' must be a number, got nan"),
+            (("--caution", "1000"), "'caution' must be a value from -20 to 20, got 1000.0"),
             (("--smallest-ml", "-1"), "at least 0 mL, got -1.0"),
         ],
     )
@@ -213,6 +226,23 @@ class TestCommand:
     def test_a_folder_without_results_is_said(self, tmp_path, capsys):
         assert call("regions", tmp_path) == 5
         assert "holds no complete result" in the_only_error(capsys)
+        assert call("regions", tmp_path / "none") == 5
+        assert "none' does not exist; choose the folder" in the_only_error(capsys)
+
+    def test_a_review_is_not_lost(self, written, capsys):
+        files = written("a", random_prediction())
+        regions = make_regions(files)
+        review = Review.of(regions).with_decision(1, Choice.RADICAL)
+        review.write(files.review)
+        assert call("regions", files.folder) == 0 and capsys.readouterr().out
+        assert Review.read(files.review, RegionList.read(files.regions)) == review
+        for others in (("--caution", "1"), ("--smallest-ml", "0.1")):
+            assert call("regions", files.folder, *others) == 5
+            assert "is a review of the places as they are" in the_only_error(capsys)
+            assert Review.read(files.review, RegionList.read(files.regions)) == review
+        assert files.read_result()["caution"] == 0
+        files.review.unlink()
+        assert call("regions", files.folder, "--caution", "1") == 0
 
     def test_the_list_is_read_by_whoever_reads_json(self, written):
         files = written()

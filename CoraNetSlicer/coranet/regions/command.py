@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contract.errors import ConfigError
+from ..contract.config import SegmentConfig
 
 if TYPE_CHECKING:
     from ..contract import RegionList
@@ -41,8 +40,9 @@ def regions(options: argparse.Namespace) -> int:
     from .files import find_predictions, make_regions
     from .places import PlaceRule
 
-    if options.caution is not None and not math.isfinite(options.caution):
-        raise ConfigError(f"--caution expects a number, got {options.caution}; correct it.")
+    if options.caution is not None:
+        # The same limits as for a segmentation.
+        SegmentConfig().with_overrides({"inference.caution": options.caution})
     rule = PlaceRule(least_ml=options.smallest_ml)
     for files in find_predictions(options.prediction):
         found = make_regions(files, options.caution, rule)

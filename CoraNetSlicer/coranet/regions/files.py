@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..boundary_slide import BoundaryMargins
-from ..contract import Job, Label, PredictionFiles, RegionList, write_json_atomic
+from ..contract import Job, Label, PredictionFiles, RegionList, Review, write_json_atomic
 from ..contract.errors import DataError, JobError
 from ..data.axes import on_axes_of
 from ..data.components import Array
@@ -121,6 +122,8 @@ def find_predictions(folder: str | Path) -> list[PredictionFiles]:
     folder = Path(folder).absolute()
     predictions = list(_complete(folder))
     if not predictions:
+        if not folder.exists():
+            raise JobError(f"'{folder}' does not exist; choose the folder of a segmentation job, or of a case.")
         raise JobError(
             f"'{folder}' holds no complete result; choose the folder of a segmentation job, or of one of its cases."
         )
@@ -137,7 +140,7 @@ def _complete(folder: Path) -> Iterator[PredictionFiles]:
 
 
 def make_regions(files: PredictionFiles, caution: float | None = None, rule: PlaceRule | None = None) -> RegionList:
-    """Find the places of a case that was written before, and write them beside it.
+    """Find the places of a case that was written before, and write them beside it; those of a review stay.
 
     Args:
         files: of the case.
@@ -145,17 +148,41 @@ def make_regions(files: PredictionFiles, caution: float | None = None, rule: Pla
         rule: how many places, and how large; None: the default.
 
     Raises:
-        JobError, DataError: the case cannot be read.
+        JobError, DataError: the case cannot be read, or was reviewed at other places.
         StorageError: a file could not be written.
     """
-    case = WrittenCase.read(files)
+    case, reviewed = WrittenCase.read(files), _reviewed_regions(files)
     if caution is not None and caution != case.caution:
+        if reviewed is not None:
+            raise _lost_review(files)
         case = _moved(case, caution)
     chance = CHANCES.get(str(case.result.get("doubt")), heads_chance)
     found = find_places(case.name, case.prediction, case.grid, case.caution, rule, chance)
+    if reviewed is not None:
+        if replace(found.list, created=reviewed.created) != reviewed:
+            raise _lost_review(files)
+        return reviewed
     write_regions(files, found, case.grid)
     write_json_atomic(files.result, {**case.result, "regions": len(found.list.regions)})
     return found.list
+
+
+def _reviewed_regions(files: PredictionFiles) -> RegionList | None:
+    """The regions of a case that a review has decided about; None if there are none."""
+    # Damaged files are written anew.
+    with suppress(JobError):
+        if files.regions.is_file() and files.review.is_file():
+            regions = RegionList.read(files.regions)
+            review = Review.read(files.review, regions)
+            return regions if review.decisions or review.slides else None
+    return None
+
+
+def _lost_review(files: PredictionFiles) -> JobError:
+    return JobError(
+        f"'{files.review}' is a review of the places as they are, and would not fit to others; move that file away "
+        "first, or segment into another folder."
+    )
 
 
 def _moved(case: WrittenCase, caution: float) -> WrittenCase:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -22,9 +22,6 @@ from coranet.volume.dicom_folder import chosen_part
 from coranet.volume.dicom_parts import require_stack
 from coranet.volume.integrity import require_whole
 from coranet.volume.notes import noted_by
-
-# Checked in about ten milliseconds.
-VOXELS_AT_ONCE = 1 << 21
 
 
 def read_image(path: Path, node: Any, part: str = "") -> Any:
@@ -122,6 +119,23 @@ def reordered(image: Any, order: AxisOrder, volume_node: Any) -> Any:
     return node
 
 
+def result_image_steps(path: Path, volume_node: Any) -> Generator[str, None, tuple[Any, Any]]:
+    """Read an image of a volume's result, in steps that it is told in words.
+
+    Returns:
+        A node with the voxels in the order of the file, and one with them in the order of the volume's.
+
+    Raises:
+        DataError: it is missing or damaged, or lies on another grid.
+    """
+    require_checksum(path)
+    yield f"checksum of {path.name}"
+    node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
+    order = order_on_grid_of(volume_node, node, path)
+    yield f"image of {path.name}"
+    return node, reordered(node, order, volume_node)
+
+
 def moved_to(image: Any, order: AxisOrder, place: Any) -> Optional[Any]:
     """A node with the voxels of an image, in an order, on the grid of another node; None if its size is another."""
     moved = reordered(image, order, place)
@@ -171,65 +185,27 @@ def voxel_values(node: Any) -> np.ndarray:
     return values
 
 
-def voxel_portions(node: Any) -> Iterator[np.ndarray]:
-    """All voxels of a volume node, flat, in portions that are looked at within milliseconds; views."""
-    values = voxel_values(node)
-    for begin in range(0, len(values), VOXELS_AT_ONCE):
-        yield values[begin : begin + VOXELS_AT_ONCE]
+def require_labels(voxels: np.ndarray, known: Iterable[int], path: Path) -> set[float]:
+    """The values that occur in a label map; raises DataError, naming the file, where one is not known."""
+    if voxels.dtype in (np.uint8, np.uint16):
+        # Five times as fast as np.unique.
+        occurs = np.zeros(1 << 16, dtype=bool)
+        occurs[voxels] = True
+        found: set[float] = set(np.flatnonzero(occurs).tolist())
+    else:
+        found = set(np.unique(voxels).tolist())
+    unknown, expected = sorted(found.difference(known)), sorted(known)
+    if unknown:
+        raise DataError(f"'{path}' must hold only the values {expected}, got {unknown}; segment the volume again.")
+    return found
 
 
-class LabelCheck:
-    """Looks at the voxels of a label map, a piece at a time: whether nothing but known values occurs."""
-
-    def __init__(self, known: Iterable[int], path: Path) -> None:
-        self._known = set(known)
-        self._path = path
-        self._occurs = np.zeros(1 << 16, dtype=bool)
-        self._others: set[float] = set()
-
-    def add(self, voxels: np.ndarray) -> None:
-        """Look at some voxels."""
-        if voxels.dtype in (np.uint8, np.uint16):
-            self._occurs[voxels] = True
-        else:
-            self._others |= {value.item() for value in np.unique(voxels)}
-
-    @property
-    def found(self) -> set[float]:
-        """The values that occur."""
-        return {*np.flatnonzero(self._occurs).tolist(), *self._others}
-
-    def require(self) -> None:
-        """Raise DataError, naming the file, unless nothing but known values occurs."""
-        unknown = sorted(self.found - self._known)
-        if unknown:
-            expected = sorted(self._known)
-            raise DataError(
-                f"'{self._path}' must hold only the values {expected}, got {unknown}; segment the volume again."
-            )
-
-
-class UnitRangeCheck:
-    """Looks at the voxels of an uncertainty map, a piece at a time: whether all lie from 0 to 1."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lowest, self._highest = 0.0, 0.0
-
-    def add(self, voxels: np.ndarray) -> None:
-        """Look at some voxels."""
-        # NaN wins in both, and stays.
-        self._lowest = float(np.minimum(self._lowest, voxels.min()))
-        self._highest = float(np.maximum(self._highest, voxels.max()))
-
-    def require(self) -> None:
-        """Raise DataError, naming the file, unless all voxels lie from 0 to 1."""
-        # Written this way round so that NaN fails as well.
-        if not (self._lowest >= 0.0 and self._highest <= 1.0):
-            raise DataError(
-                f"'{self._path}' must hold values from 0 to 1, got {self._lowest:.4g} to {self._highest:.4g}; "
-                "segment it again."
-            )
+def require_unit_range(voxels: np.ndarray, path: Path) -> None:
+    """Raise DataError, naming the file, unless all voxels of an uncertainty map lie from 0 to 1."""
+    lowest, highest = float(voxels.min()), float(voxels.max())
+    # Written this way round so that NaN fails as well.
+    if not (lowest >= 0.0 and highest <= 1.0):
+        raise DataError(f"'{path}' must hold values from 0 to 1, got {lowest:.4g} to {highest:.4g}; segment it again.")
 
 
 def _nrrd_reader() -> Any:

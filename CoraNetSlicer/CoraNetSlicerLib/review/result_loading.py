@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import slicer
 from vtkmodules.vtkCommonDataModel import vtkPolyData
@@ -21,17 +21,7 @@ from coranet.contract.errors import DataError
 
 from ..core.case_volume import CaseVolume, is_scan
 from ..core.context import SceneContext
-from ..core.images import (
-    LabelCheck,
-    UnitRangeCheck,
-    ijk_to_ras,
-    lie_as,
-    order_on_grid_of,
-    read_image,
-    reordered,
-    require_checksum,
-    voxel_portions,
-)  # fmt: skip
+from ..core.images import ijk_to_ras, lie_as, require_labels, require_unit_range, result_image_steps, voxel_values
 from ..core.results import (
     BOUNDS_ATTRIBUTE,
     FILLING_ATTRIBUTE,
@@ -110,16 +100,11 @@ class ResultLoading:
         warnings = tuple(self._prediction.warnings(result))
         yield "result"
         has_identity = yield from self._require_scan(result)
-        known = [0, *(label.value for label in labels)]
-        checks: dict[str, Any] = {name: LabelCheck(known, getattr(self._prediction, name)) for name in _LABEL_MAPS}
-        checks["uncertain"] = LabelCheck([0, 1], self._prediction.uncertain)
-        checks["uncertainty"] = UnitRangeCheck(self._prediction.uncertainty)
-        for name, check in checks.items():
-            yield from self._read_image(name, check)
+        found = yield from self._read_images([0, *(label.value for label in labels)])
         yield from self._read_surfaces(labels)
         nodes = yield from self._fill(labels)
         nodes[0].SetAttribute(FOLDER_ATTRIBUTE, str(self._prediction.folder.absolute()))
-        warnings += tuple(_warnings(checks["segmentation"].found, labels, self._volume.GetName()))
+        warnings += tuple(_warnings(found, labels, self._volume.GetName()))
         if not has_identity:
             warnings += (
                 f"The result of '{self._volume.GetName()}' was made by an earlier version and does not say which scan "
@@ -147,21 +132,21 @@ class ResultLoading:
             )
         return identity is not None
 
-    def _read_image(self, name: str, check: Union[LabelCheck, UnitRangeCheck]) -> Iterator[str]:
-        path = getattr(self._prediction, name)
-        require_checksum(path)
-        yield f"checksum of {name}"
-        node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
-        order = order_on_grid_of(self._volume, node, path)
-        if name == "segmentation":
+    def _read_images(self, known: list[int]) -> Generator[str, None, set[float]]:
+        """Read all images, and check their values; returns those of the segmentation."""
+        found: dict[str, set[float]] = {}
+        for name in (*_LABEL_MAPS, "uncertain", "uncertainty"):
+            path = getattr(self._prediction, name)
+            as_read, self._images[name] = yield from result_image_steps(path, self._volume)
             # Surfaces are in the indices of the files.
-            node.GetIJKToRASMatrix(self._indices_to_world)
-        yield f"image of {name}"
-        for voxels in voxel_portions(node):
-            check.add(voxels)
-            yield f"voxels of {name}"
-        check.require()
-        self._images[name] = reordered(node, order, self._volume)
+            as_read.GetIJKToRASMatrix(self._indices_to_world)
+            voxels = voxel_values(as_read)
+            if name == "uncertainty":
+                require_unit_range(voxels, path)
+            else:
+                found[name] = require_labels(voxels, [0, 1] if name == "uncertain" else known, path)
+            yield f"values of {path.name}"
+        return found["segmentation"]
 
     def _read_surfaces(self, labels: tuple[Label, ...]) -> Iterator[str]:
         heads = [[segment_id(label) for label in labels]]

@@ -33,9 +33,7 @@ from ..core.images import (
     image_header,
     order_on_grid_of,
     placement_of,
-    read_image,
-    reordered,
-    require_checksum,
+    result_image_steps,
     voxels_of,
 )
 from ..core.results import PART_ATTRIBUTE, PREDICTION_ATTRIBUTE, REVIEWED_ATTRIBUTE, LoadedPrediction
@@ -395,18 +393,10 @@ def read_label_map(path: Path, volume_node: Any) -> np.ndarray:
     return run_to_end(label_map_steps(path, volume_node))
 
 
-def label_map_steps(path: Path, volume_node: Any) -> Generator[None, None, np.ndarray]:
-    """The voxels (k, j, i) of an image on a volume's grid, in steps of milliseconds.
-
-    Raises:
-        DataError: it is missing or lies on another grid.
-    """
-    require_checksum(path)
-    yield
-    node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
-    order = order_on_grid_of(volume_node, node, path)
-    yield
-    return voxels_of(reordered(node, order, volume_node).GetImageData())
+def label_map_steps(path: Path, volume_node: Any) -> Generator[object, None, np.ndarray]:
+    """The voxels (k, j, i) of an image on a volume's grid; steps and errors are those of `result_image_steps`."""
+    _as_read, node = yield from result_image_steps(path, volume_node)
+    return voxels_of(node.GetImageData())
 
 
 def _box(region: Region, region_map: np.ndarray, path: Path) -> MaskedBox:

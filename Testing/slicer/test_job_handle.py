@@ -104,6 +104,25 @@ def test_preparing_the_data_is_no_progress_of_the_whole(job):
     assert (handle.phase, handle.progress, handle.secondsLeft) == ("preparing", 0.0, None)
 
 
+@pytest.mark.parametrize(
+    ("events", "share"),
+    [
+        ([Started(4, 10, "cpu", "1"), Progress("preparing", 10, 10)], 0.4),
+        ([Started(0, 10, "cpu", "1"), Progress("self-training", 7, 10), Started(5, 10, "cpu", "1")], 0.5),
+        ([Started(0, 10, "cpu", "1"), Progress("self-training", 10, 10), Progress("error_model", 1, 40)], 1.0),
+        ([Started(0, 0, "cpu", "1")], 0.0),
+    ],
+    ids=["prepared again", "resumed", "learning where it errs", "nothing to do"],
+)
+def test_progress_is_of_the_counted_steps(job, events, share):
+    with_events = job.open_events()
+    for event in events:
+        with_events.write(event)
+    with_events.close()
+    job.claim()
+    assert JobHandle(job, fake_runner()).progress == share
+
+
 def test_a_ticker_brings_news_and_is_stopped_at_the_end(job):
     ticker, received, ended = HandTicker(), [], []
     handle = start(job, ticker=ticker)

@@ -139,11 +139,14 @@ class JobHandle:
 
     @property
     def progress(self) -> float:
-        """The share of the work that is done, 0 to 1."""
+        """The share of the counted steps that is done, 0 to 1; what was done before a resume counts as done."""
         if self.status is JobStatus.FINISHED:
             return 1.0
         latest = self._latest_progress()
-        return (latest.share or 0.0) if latest else 0.0
+        if latest is not None:
+            return latest.share or 0.0
+        started = next((event for event in reversed(self.events) if isinstance(event, Started)), None)
+        return started.step / started.total_steps if started is not None and started.total_steps else 0.0
 
     @property
     def partProgress(self) -> float:
@@ -335,13 +338,14 @@ class JobHandle:
             _call(callback, self)
 
     def _latest_progress(self) -> Optional[Progress]:
-        # Phases before the counted steps (preparing the data) count by themselves; they say nothing of the whole.
+        # Phases before the counted steps (preparing the data) and after them (learning where the model errs) count by
+        # themselves; they say nothing of the whole.
         total = None
         latest = None
         for event in self.events:
             if isinstance(event, Started):
                 total, latest = event.total_steps, None
-            elif isinstance(event, Progress) and event.total_steps == total:
+            elif isinstance(event, Progress) and event.total_steps == total and event.phase not in BEFORE_STEPS:
                 latest = event
         return latest
 

@@ -74,12 +74,6 @@ class TrainingPresenter(JobPresenter):
         return "" if self.is_active else name_error(self._logic.jobsFolder, self.name)
 
     @property
-    def progress(self) -> float:
-        """Share of the training steps that is done, 0 to 1."""
-        standing = self._standing
-        return standing.share_done if standing is not None else 0.0
-
-    @property
     def status(self) -> str:
         """The status of the training, in a sentence; after a crash also the end of its log."""
         if self._writing.is_busy:

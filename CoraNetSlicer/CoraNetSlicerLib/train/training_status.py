@@ -27,12 +27,11 @@ class Message:
 
 @dataclass(frozen=True)
 class TrainingStanding:
-    """The status of a training: 0 to 1 of it is done; warnings come before notes, the newest first.
+    """The status of a training; warnings come before notes, the newest first.
 
     The plan is what is trained in the time there is, and why, in sentences; () where the steps were set.
     """
 
-    share_done: float
     text: str
     messages: tuple[Message, ...]
     plan: tuple[str, ...] = ()
@@ -42,10 +41,9 @@ def standing_of(handle: JobHandle, status: JobStatus) -> TrainingStanding:
     """What is known of a training in a status; reads files, so call it when there is news."""
     events = handle.events
     progress = _latest_progress(events)
-    share = 1.0 if status is JobStatus.FINISHED else _share_done(progress, events)
     text = _running(handle, progress) if status is JobStatus.RUNNING else _over(handle, status, events, progress)
     trouble = (Message(sentence(handle.trouble), True),) if handle.trouble else ()
-    return TrainingStanding(share, text, (*trouble, *messages_of(events)), plan_of(events))
+    return TrainingStanding(text, (*trouble, *messages_of(events)), plan_of(events))
 
 
 def messages_of(events: Iterable[Event]) -> tuple[Message, ...]:
@@ -143,11 +141,3 @@ def _latest_progress(events: Iterable[Event]) -> Optional[Progress]:
         elif isinstance(event, Progress):
             latest = event
     return latest
-
-
-def _share_done(progress: Optional[Progress], events: Iterable[Event]) -> float:
-    """Of the training steps; what comes before them counts as none, and what was done before a resume as done."""
-    if progress is not None and progress.phase not in BEFORE_STEPS and progress.total_steps:
-        return min(1.0, progress.step / progress.total_steps)
-    started = [event for event in events if isinstance(event, Started)]
-    return started[-1].step / started[-1].total_steps if started and started[-1].total_steps else 0.0

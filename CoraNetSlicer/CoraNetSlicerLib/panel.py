@@ -61,7 +61,7 @@ class Panel:
         self.activities = Activities()
         self._logic = logic
         self._is_active = True
-        self._jobs_section = JobsSection(ui, self.jobs, application, self.calls)
+        self._jobs_section = JobsSection(ui, self.jobs, self.calls)
         self._review_section = ReviewSection(ui, self.review, application)
         self._overlays_section = OverlaysSection(ui, self.overlays, application)
         self._sections = [

@@ -23,7 +23,7 @@ SERIES = tuple(f"coranet.volume.{name}" for name in _SERIES_FILES)
 # Files that may import qt, by the last part of their names; `panel.py` puts the sections together.
 WIDGET_FILES = (
     "application", "section", "panel", "closing", "pages", "strip_section",
-    "cases_table", "text_table", "overlays_section", "teach_back_section",
+    "cases_table", "overlays_section", "teach_back_section",
 )  # fmt: skip
 DOORWAY = "CoraNetSlicer"
 PURE = ("coranet.networks", "coranet.losses", "coranet.uncertainty", "coranet.schedules")

@@ -30,7 +30,7 @@ def open_section(ui, logic, application):
 
     def open_it():
         presenter = JobsPresenter(logic, application)
-        section = JobsSection(ui, presenter, application)
+        section = JobsSection(ui, presenter)
         section.set_active(True)
         opened.append((section, presenter))
         presenter.section = section
@@ -219,7 +219,7 @@ def test_a_folder_that_cannot_be_used_is_said_beside_the_field(open_section, ui,
 def test_after_closing_the_widgets_do_nothing(ui, logic, application):
     a_job(logic, "one")
     presenter = JobsPresenter(logic, application)
-    section = JobsSection(ui, presenter, application)
+    section = JobsSection(ui, presenter)
     section.cleanup()
     presenter.close()
     a_job(logic, "two")

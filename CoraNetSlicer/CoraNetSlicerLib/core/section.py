@@ -1,4 +1,4 @@
-"""The base of all sections of the panel: connections that end, buttons that say why they are grey, colours of texts."""
+"""What all sections of the panel have: connections that end, buttons that say why they are grey, texts and tables."""
 
 from __future__ import annotations
 
@@ -183,6 +183,49 @@ def prepare_table(table: Any, stretched: Sequence[int], row_pixels: int = 0) -> 
     header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
     for column in stretched:
         header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
+
+
+class TextTable:
+    """Paints `rows`, only those that changed. The table is hidden while it has no row.
+
+    `fill(index, items, row)` writes a row into the QTableWidgetItem of each column.
+    """
+
+    def __init__(self, table: Any, fill: Callable[[int, list[Any], Any], None]) -> None:
+        self.rows: list[Any] = []
+        self._table = table
+        self._fill = fill
+        self._items: list[list[Any]] = []
+        table.setVisible(False)
+
+    def show(self, rows: Sequence[Any]) -> None:
+        """Show rows in place of those before."""
+        before, self.rows = self.rows, list(rows)
+        if len(rows) != len(before):
+            self._table.setRowCount(len(rows))
+            del self._items[len(rows) :]
+        for index, row in enumerate(rows):
+            if index == len(self._items):
+                self._add_items()
+            elif row == before[index]:
+                continue
+            self._fill(index, self._items[index], row)
+        self._table.setVisible(bool(rows))
+
+    def select(self, index: int) -> None:
+        """Select one row, and scroll to it; -1: none."""
+        selected = {item.row() for item in self._table.selectedItems()}
+        if index < 0 and selected:
+            self._table.clearSelection()
+        elif index >= 0 and selected != {index}:
+            self._table.selectRow(index)
+            self._table.scrollToItem(self._items[index][0])
+
+    def _add_items(self) -> None:
+        items = [qt.QTableWidgetItem() for _column in range(self._table.columnCount)]
+        for column, item in enumerate(items):
+            self._table.setItem(len(self._items), column, item)
+        self._items.append(items)
 
 
 def fit_height(table: Any, at_most: int = 16_000) -> None:

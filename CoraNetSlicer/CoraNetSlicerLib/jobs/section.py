@@ -10,30 +10,25 @@ from typing import Any, Optional
 import qt
 
 from ..core.console_calls import CallLog, call
-from ..core.protocols import Scheduler
-from ..core.section import Painting, Section, prepare_table, show_end, show_text
-from ..core.text_table import TextTable
+from ..core.section import Painting, Section, TextTable, prepare_table, show_end, show_text
 from .presenter import JobRow, JobsPresenter
 
 
 class JobsSection(Section):
     """All jobs of a folder, and buttons for the chosen one."""
 
-    def __init__(
-        self, ui: Any, presenter: JobsPresenter, scheduler: Scheduler, calls: Optional[CallLog] = None
-    ) -> None:
+    def __init__(self, ui: Any, presenter: JobsPresenter, calls: Optional[CallLog] = None) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            scheduler: paints a long list in portions.
             calls: gets the console calls of the buttons; None: they are not collected.
         """
         super().__init__(ui, calls)
         self._presenter = presenter
         self._typing = Painting()
-        self._table = TextTable(ui.jobsTable, scheduler, _fill, self._show_choice)
+        self._table = TextTable(ui.jobsTable, _fill)
         self._folder: Optional[Path] = None
         prepare_table(ui.jobsTable, stretched=[0])
         ui.jobsTable.setTextElideMode(qt.Qt.ElideMiddle)  # names begin with the day and differ at their end
@@ -78,6 +73,7 @@ class JobsSection(Section):
         with self._painting:
             self._show_folder()
             self._table.show(self._presenter.rows)
+            self._show_choice()
         presenter, ui = self._presenter, self._ui
         self.permit(ui.showJobButton, presenter.reason_not_showable)
         self.permit(ui.resumeJobButton, presenter.reason_not_resumable)
@@ -98,9 +94,8 @@ class JobsSection(Section):
     def _show_choice(self) -> None:
         folders = [row.folder for row in self._table.rows]
         chosen = self._presenter.chosen
-        with self._painting:
-            self._ui.jobsTable.setVisible(True)
-            self._table.select(folders.index(chosen) if chosen in folders else -1)
+        self._ui.jobsTable.setVisible(True)
+        self._table.select(folders.index(chosen) if chosen in folders else -1)
 
 
 def _fill(_index: int, items: list[Any], row: JobRow) -> None:

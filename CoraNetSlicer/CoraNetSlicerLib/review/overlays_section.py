@@ -10,8 +10,17 @@ import ctk
 import qt
 
 from ..core.protocols import Host
-from ..core.section import EventWatch, Painting, Section, fit_height, prepare_table, press, show_boxes, show_text
-from ..core.text_table import TextTable
+from ..core.section import (
+    EventWatch,
+    Painting,
+    Section,
+    TextTable,
+    fit_height,
+    prepare_table,
+    press,
+    show_boxes,
+    show_text,
+)
 from ..core.translation import _
 from .caution import ml_text
 from .looks import ANATOMY, CONTOURS, FILLED, UNCERTAINTY_LOOK
@@ -51,7 +60,7 @@ class OverlaysSection(Section):
         self._is_active = False
         self._key = HideKey(application.main_window(), presenter.hold_hidden, (ui.regionsTable, ui.overlaysTable))
         self._table = OverlaysTable(ui.overlaysTable, presenter, self.permit)
-        self._volumes = TextTable(ui.volumesTable, application, _fill_volume)
+        self._volumes = TextTable(ui.volumesTable, _fill_volume)
         prepare_table(ui.volumesTable, stretched=[0], row_pixels=_ROW_PIXELS)
         self._looks = (
             (ui.contoursLookButton, CONTOURS),
@@ -82,7 +91,7 @@ class OverlaysSection(Section):
         self._key.cleanup()
         super().cleanup()
         self._table.clear()
-        self._volumes.clear()
+        self._volumes.show([])
 
     def _on_result(self, index: int) -> None:
         if index >= 0:

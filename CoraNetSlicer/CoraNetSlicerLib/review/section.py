@@ -10,9 +10,8 @@ import qt
 
 from coranet.contract import Choice
 
-from ..core.protocols import Host, Scheduler
-from ..core.section import Painting, Section, fit_height, prepare_table, release_focus, show_text
-from ..core.text_table import TextTable
+from ..core.protocols import Host
+from ..core.section import Painting, Section, TextTable, fit_height, prepare_table, release_focus, show_text
 from ..core.translation import _
 from .presenter import ReviewPresenter
 from .region_editing import MASK_SEGMENT
@@ -41,9 +40,7 @@ class ReviewSection(Section):
         self._application = application
         self._is_active = False
         self._passing = ""
-        self._table = RegionsTable(
-            ui.regionsTable, application, lambda number: self._on_click(partial(presenter.choose, number))
-        )
+        self._table = RegionsTable(ui.regionsTable, lambda number: self._on_click(partial(presenter.choose, number)))
         self._editor = RegionEditor(ui.regionEditorHost, application)
         ui.reviewProgressBar.setRange(0, 100)
         actions = self._actions()
@@ -263,14 +260,14 @@ class RegionEditor:
 class RegionsTable:
     """Shows the worklist, and passes on to which region a person goes."""
 
-    def __init__(self, table: Any, application: Scheduler, on_choice: Callable[[int], None]) -> None:
+    def __init__(self, table: Any, on_choice: Callable[[int], None]) -> None:
         """Prepare a QTableWidget of five columns; `on_choice` gets the number of the region that a person goes to."""
         self._table = table
         self._on_choice = on_choice
         self._titles: list[str] = []
         self._number = 0
         self._painting = Painting()
-        self._texts = TextTable(table, application, _fill_row, self._select)
+        self._texts = TextTable(table, _fill_row)
         prepare_table(table, stretched=[_STRUCTURE], row_pixels=_ROW_PIXELS)
         # Else a place of several words is cut after the first ones.
         table.setWordWrap(False)
@@ -286,6 +283,7 @@ class RegionsTable:
         is_other = len(rows) != len(self._texts.rows)
         with self._painting:
             self._texts.show(rows)
+            self._texts.select(next((at for at, row in enumerate(rows) if row.number == number), -1))
         if is_other:
             # Whole rows: half a one looks as if what is below lay over it.
             frame = self._table.horizontalHeader().sizeHint.height() + 2 * self._table.frameWidth
@@ -302,7 +300,7 @@ class RegionsTable:
     def clear(self) -> None:
         """Take all rows off."""
         with self._painting:
-            self._texts.clear()
+            self._texts.show([])
 
     def on_selection(self) -> None:
         """A person has gone to another row, by a click or with the arrow keys."""
@@ -312,10 +310,6 @@ class RegionsTable:
         row = self._texts.rows[numbers.pop()]
         if row.number != self._number:
             self._on_choice(row.number)
-
-    def _select(self) -> None:
-        with self._painting:
-            self._texts.select(next((at for at, row in enumerate(self._texts.rows) if row.number == self._number), -1))
 
 
 def _fill_row(_index: int, items: list[Any], row: RegionRow) -> None:

@@ -7,8 +7,16 @@ from typing import Any, Optional
 import qt
 
 from ..core.protocols import Scheduler
-from ..core.section import Section, fit_height, prepare_table, release_focus, scroll_later, show_boxes, show_text
-from ..core.text_table import TextTable
+from ..core.section import (
+    Section,
+    TextTable,
+    fit_height,
+    prepare_table,
+    release_focus,
+    scroll_later,
+    show_boxes,
+    show_text,
+)
 from ..jobs.model_choice import comparison_rows
 from .teach_back import TeachBackPresenter
 
@@ -27,7 +35,7 @@ class TeachBackSection(Section):
         self._was_improving = self._has_news = False
         self._keys: list[str] = []
         self._items: list[Any] = []
-        self._compared = TextTable(ui.improvementTable, application, _fill_comparison)
+        self._compared = TextTable(ui.improvementTable, _fill_comparison)
         prepare_table(ui.improvementTable, stretched=range(3), row_pixels=_ROW_PIXELS)
         self.on_event(ui.reviewPage, self._on_page_event)
         self.follow_unfolding(ui.teachBackSection, ui.reviewPage, application)

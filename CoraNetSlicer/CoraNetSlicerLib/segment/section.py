@@ -9,9 +9,8 @@ from typing import Any, Optional
 import qt
 
 from ..core.console_calls import CallLog, call
-from ..core.protocols import Host, Scheduler
-from ..core.section import Section, prepare_table, release_focus, show_boxes, show_text
-from ..core.text_table import TextTable
+from ..core.protocols import Host
+from ..core.section import Section, TextTable, prepare_table, release_focus, show_boxes, show_text
 from ..core.translation import _
 from .presenter import CaseRow, SegmentationPresenter
 from .segmentation_source import SourceKind
@@ -33,7 +32,7 @@ class SegmentSection(Section):
         self._ticks: list[tuple[Any, str]] = []
         self._items: list[Any] = []
         actions = {"skip": self._skip, "load": self._load, "show": presenter.show}
-        self._table = SegmentCasesTable(ui.segmentCasesTable, application, actions)
+        self._table = SegmentCasesTable(ui.segmentCasesTable, actions)
         for key, text in presenter.source.kinds:
             ui.segmentSourceCombo.addItem(text, key)
         self._connect_widgets()
@@ -184,7 +183,7 @@ class SegmentSection(Section):
 class SegmentCasesTable:
     """Shows what becomes of each case, with a button for the action (by name) that is called with the case."""
 
-    def __init__(self, table: Any, scheduler: Scheduler, actions: Mapping[str, Callable[[str], None]]) -> None:
+    def __init__(self, table: Any, actions: Mapping[str, Callable[[str], None]]) -> None:
         self._table = table
         self._actions = actions
         self._button_texts = {"skip": _("Skip"), "load": _("Load"), "show": _("Show")}
@@ -195,7 +194,7 @@ class SegmentCasesTable:
         }
         # By row: the button, what it does, and of which action and case that is.
         self._buttons: dict[int, tuple[Any, Any, tuple[str, str]]] = {}
-        self._texts = TextTable(table, scheduler, self._fill, self._fit)
+        self._texts = TextTable(table, self._fill)
         prepare_table(table, stretched=[1])
 
     def show(self, rows: Sequence[CaseRow]) -> None:
@@ -203,16 +202,14 @@ class SegmentCasesTable:
         for index in [index for index in self._buttons if index >= len(rows)]:
             self._remove_button(index)
         self._texts.show(rows)
+        self._table.resizeColumnToContents(2)
+        # No taller than its rows, so that the panel stays short.
+        height = self._table.horizontalHeader().height + self._table.verticalHeader().length() + _FRAME_PIXELS
+        self._table.setFixedHeight(min(height, _TALLEST_PIXELS))
 
     def cleanup(self) -> None:
         """Let go of everything."""
         self.show([])
-        self._texts.clear()
-
-    def _fit(self) -> None:
-        # No taller than its rows, so that the panel stays short.
-        height = self._table.horizontalHeader().height + self._table.verticalHeader().length() + _FRAME_PIXELS
-        self._table.setFixedHeight(min(height, _TALLEST_PIXELS))
 
     def _fill(self, index: int, items: list[Any], row: CaseRow) -> None:
         for item, text in zip(items, (row.name, row.text), strict=False):
@@ -231,7 +228,6 @@ class SegmentCasesTable:
         act = partial(self._act, row.action, row.case)
         button.clicked.connect(act)
         self._table.setCellWidget(index, 2, button)
-        self._table.resizeColumnToContents(2)
         self._buttons[index] = (button, act, (row.action, row.case))
 
     def _remove_button(self, index: int) -> None:

@@ -160,9 +160,9 @@ def _ml_of(segment: Any) -> float:
 def _bounds_ml(
     loaded: LoadedPrediction, segments: Mapping[str, Any], volumes: Mapping[str, float]
 ) -> tuple[float, float]:
-    """The volume in mL that all segments have, and that at least one has; on other grids the smallest and largest."""
+    """The volume in mL that all segments have, and that at least one has; else the smallest and largest."""
     least, most = min(volumes.values(), default=0.0), max(volumes.values(), default=0.0)
-    if len(segments) < 2:
+    if len(segments) < 2 or loaded.volume is None:
         return least, most
     try:
         members = [

@@ -393,7 +393,7 @@ def read_label_map(path: Path, volume_node: Any) -> np.ndarray:
     return run_to_end(label_map_steps(path, volume_node))
 
 
-def label_map_steps(path: Path, volume_node: Any) -> Generator[object, None, np.ndarray]:
+def label_map_steps(path: Path, volume_node: Any) -> Generator[Any, None, np.ndarray]:
     """The voxels (k, j, i) of an image on a volume's grid; steps and errors are those of `result_image_steps`."""
     _as_read, node = yield from result_image_steps(path, volume_node)
     return voxels_of(node.GetImageData())

@@ -9,7 +9,8 @@ divides the cases anew: some fit the error model, the others are measured.
 
 - volume: share of all voxels that must be flagged, with one threshold for all measured cases, to hold 80 % of the
   errors of the mean case, as a multiple of what the softmax margin needs there.
-- places: share of the deep errors within the first 5, 10, 20 balls of 3 mm, each next one where the most is expected.
+- places: share of the deep errors within the first 5, 10, 20 places as the program finds them, and within as many balls
+  of 3 mm, each next one where the most is expected.
 - promise: mean coverage and flagged share over 200 random splits of the cross-fitted cases, for regions from 4, 9 and
   half of them, beside what is promised.
 - short trainings: JOB is the training with `training.error_model` that made MODEL. The error model learns from what its
@@ -32,12 +33,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import convolve, distance_transform_edt
+from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
 from foreign_scans import POOR_SHARE, found_poor
+from held_by_places import Places, mean_of, places_of, unlearned
 
 from coranet.coarse.grid import CanonicalGrid
 from coranet.contract import Case, Job, Role
@@ -64,8 +66,7 @@ from coranet.tensors import load_tensors
 from coranet.training.folds import ErrorPlan
 from coranet.volume import read_image, read_label_map
 
-HELD, PLACES, RADIUS_MM = 0.8, (5, 10, 20), 3.0
-_BALL_VOXELS = 1.5
+HELD = 0.8
 
 
 @dataclass(frozen=True)
@@ -153,40 +154,6 @@ def needed_share(scores: list[np.ndarray], errors: list[np.ndarray], held: float
     return float(np.mean([np.mean(score >= threshold) for score in scores]))
 
 
-def ball(spacing_dhw: tuple[float, float, float]) -> np.ndarray:
-    """Voxels within the radius of a place, at least the neighbours across a face in the finest plane."""
-    radius = max(RADIUS_MM, _BALL_VOXELS * min(spacing_dhw))
-    reach = [int(radius // step) for step in spacing_dhw]
-    axes = np.meshgrid(*(np.arange(-r, r + 1) * s for r, s in zip(reach, spacing_dhw, strict=True)), indexing="ij")
-    return sum(axis**2 for axis in axes) <= radius**2
-
-
-def held_by_places(score: np.ndarray, deep: np.ndarray, spacing_dhw: tuple[float, float, float]) -> list[float]:
-    """Share of the deep errors within the first places of an order, whose scores are at least 0."""
-    kernel = ball(spacing_dhw)
-    reach = np.array(kernel.shape) // 2
-    margin = 3 * reach
-    left, found = (np.pad(array, [(m, m) for m in margin]) for array in (score.astype(np.float64), deep))
-    inner = tuple(slice(m, m + size) for m, size in zip(margin, score.shape, strict=True))
-    sums = convolve(left, kernel.astype(np.float64), mode="constant")
-    total, held, shares = max(1, np.count_nonzero(deep)), 0, []
-    for count in range(1, max(PLACES) + 1):
-        centre = np.array(np.unravel_index(sums[inner].argmax(), score.shape)) + margin
-
-        def around(times: int, centre: np.ndarray = centre) -> tuple[slice, ...]:
-            return tuple(slice(c - times * r, c + times * r + 1) for c, r in zip(centre, reach, strict=True))
-
-        held += np.count_nonzero(found[around(1)] & kernel)
-        found[around(1)] &= ~kernel
-        left[around(1)][kernel] = 0
-        # Sums within two radii have changed; they are made of what lies within three.
-        fresh = convolve(left[around(3)], kernel.astype(np.float64), mode="constant")
-        sums[around(2)] = fresh[tuple(slice(r, size - r) for r, size in zip(reach, fresh.shape, strict=True))]
-        if count in PLACES:
-            shares.append(held / total)
-    return shares
-
-
 def load_cases(args: argparse.Namespace) -> tuple[list[MeasuredCase], list[str]]:
     """The cases, predicted or from the cache."""
     numbers = development_cases(args.data, args.most)
@@ -215,19 +182,10 @@ def load_cases(args: argparse.Namespace) -> tuple[list[MeasuredCase], list[str]]
     return cases, names
 
 
-def places_of(case: MeasuredCase, orders: dict[str, np.ndarray]) -> dict[str, list[float]]:
-    """Share of the deep errors within the first places, by order."""
-    expected = {
-        "entropy": case.scores["entropy"],
-        "CoraNet's map": 1 / (1 + np.exp(-case.scores["CoraNet's map"].astype(np.float64))),
-        **orders,
-        "the truth": case.deep.astype(np.float64),
-    }
-    return {name: held_by_places(score, case.deep, case.case.spacing_dhw) for name, score in expected.items()}
-
-
-def draw(cases: list[MeasuredCase], sampled: SampledCases, fitted: int, number: int, steps: int) -> dict[str, object]:
-    """Fit on some cases, measure on the others."""
+def draw(
+    cases: list[MeasuredCase], known: dict[str, Places], sampled: SampledCases, fitted: int, number: int, steps: int
+) -> dict[str, object]:
+    """Fit on some cases, measure on the others; `known` are the places of cases by what is not learned."""
     order = np.random.default_rng(number).permutation(len(cases))
     rotated = [int(place) for place in np.roll(order, -fitted * number)]
     there = [cases[place] for place in rotated[fitted:]]
@@ -240,11 +198,12 @@ def draw(cases: list[MeasuredCase], sampled: SampledCases, fitted: int, number: 
         needed = {name: needed_share([c.scores[name] for c in there], errors) for name in there[0].scores}
         needed["learned"] = needed_share([outputs[output] for outputs in learned], errors)
         row[kind] = needed
-    if number == 0 or fitted == 8:
-        places = [
-            places_of(c, {"learned": output[1]}) for c, output in zip(there, learned, strict=True) if c.deep.any()
+    if fitted > 2:
+        row["places"] = [
+            known[c.name] | places_of(c.case, c.deep, {"learned": output[1]})
+            for c, output in zip(there, learned, strict=True)
+            if c.deep.any()
         ]
-        row["places"] = {name: np.mean([place[name] for place in places], axis=0).tolist() for name in places[0]}
     return row
 
 
@@ -261,11 +220,9 @@ def summary(rows: list[dict[str, object]]) -> dict[str, object]:
             for name in rows[0][kind]
         }
         figures_of_draws[f"{kind}_softmax_share"] = round(float(np.mean([row[kind][base] for row in rows])), 4)
-    places = [row["places"] for row in rows if "places" in row]
+    places = [of_case for row in rows for of_case in row.get("places", [])]
     if places:
-        figures_of_draws["places"] = {
-            name: np.round(np.mean([place[name] for place in places], axis=0), 3).tolist() for name in places[0]
-        }
+        figures_of_draws["places"] = mean_of(places)
     return figures_of_draws
 
 
@@ -434,11 +391,14 @@ def main() -> None:
             fitted_on += [case.case for case in cases[: args.reviewed]]
             result["reviewed"] = learned_from_short_trainings(fitted_on, measured, threshold, args.steps)
             print(json.dumps(result["reviewed"]), flush=True)
+    known = {c.name: places_of(c.case, c.deep, unlearned(c.case, c.deep)) for c in cases if c.deep.any()}
+    result["places"] = mean_of(list(known.values()))
+    print(args.data.name, json.dumps(result["places"]), flush=True)
     counts = [int(word) for word in args.fitted.split(",") if word]
     if counts:
         sampled = SampledCases.of([case.case for case in cases], 0)
         for fitted in counts:
-            rows = [draw(cases, sampled, fitted, number, args.steps) for number in range(args.draws)]
+            rows = [draw(cases, known, sampled, fitted, number, args.steps) for number in range(args.draws)]
             result[f"fitted on {fitted}"] = summary(rows)
             print(args.data.name, fitted, json.dumps(summary(rows)), flush=True)
         result["estimates"] = estimates(sampled, float(result["tolerance_mm"]), names, args.steps)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,9 +37,10 @@ from scipy.ndimage import distance_transform_edt
 from coranet.boundary_slide import BoundaryMargins, apply_slide, pair_at, slide_box
 from coranet.contract import Choice, Job, Region, Role, Slide, read_datalist
 from coranet.inference.prediction import Prediction
+from coranet.regions.chances import chance_of_errors
 from coranet.regions.decisions import apply_decision
 from coranet.regions.finding import FoundRegions, find_regions
-from coranet.regions.places import CHANCES, PlaceRule, find_places, heads_chance, stored_chance
+from coranet.regions.places import PlaceRule, find_places
 from coranet_experiments.parts import is_even_numbered
 
 Array = npt.NDArray[Any]
@@ -229,9 +230,9 @@ def ways(case: KnownCase, deep: Array, doubt: Doubt | None) -> Iterator[tuple[st
     """Each way to review a case, and what became of it."""
     written = case.written
     prediction, grid = written.prediction, written.grid
-    chance = CHANCES.get(str(written.result.get("doubt")), heads_chance)
+    chance = chance_of_errors(prediction, grid, written.result.get("doubt"), written.margins())
 
-    def places(shown: Prediction, probable: Callable[[Array], Array], share: float) -> FoundRegions:
+    def places(shown: Prediction, probable: Array, share: float) -> FoundRegions:
         usual = PlaceRule()
         rule = replace(usual, radius_share=share, disc_share=share / usual.radius_share * usual.disc_share)
         return find_places(written.name, shown, grid, written.caution, rule, probable)
@@ -239,14 +240,14 @@ def ways(case: KnownCase, deep: Array, doubt: Doubt | None) -> Iterator[tuple[st
     true = by_truth(case, deep)
     for share in RADII:
         yield f"places, {share}", review(case, deep, places(prediction, chance, share))
-        yield f"places by the truth, {share}", review(case, deep, places(true, stored_chance, share))
+        yield f"places by the truth, {share}", review(case, deep, places(true, true.uncertainty, share))
     usual = PlaceRule().radius_share
     for manner in MANNERS:
         yield f"places, {manner}", review(case, deep, places(prediction, chance, usual), manner)
     yield "blocks", review(case, deep, find_regions(written.name, prediction, grid, written.caution))
     if doubt is not None:
         _, as_if = asked_like_coranet(written.name, prediction, doubt, grid)
-        yield "places by entropy", review(case, deep, places(as_if, stored_chance, usual))
+        yield "places by entropy", review(case, deep, places(as_if, as_if.uncertainty, usual))
 
 
 def repaired(courses: Sequence[list[Step]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from . import __version__
 from .background import Background
+from .boundary_slide import BoundaryMargins
 from .coarse.finding import not_found, nothing_in_boxes
 from .coarse.grid import CanonicalGrid
 from .coarse.turning import TurnedScan, find_turned, found_turned
@@ -48,8 +49,10 @@ from .model_package import ModelPackage
 from .model_settings import dial_of, error_model_in_use, kept_components, views_of
 from .plausibility.reference import Reference
 from .plausibility.traits import Measurement
+from .regions.chances import chance_of_errors
 from .regions.files import remove_regions, write_regions
-from .regions.places import CHANCES, find_places
+from .regions.finding import FoundRegions
+from .regions.places import find_places
 from .reporting import Reporter
 from .surfaces import can_make_surfaces, write_surfaces
 from .training_set.same_scans import given_twice, images_of_results
@@ -328,8 +331,8 @@ class _CaseRun:
         remove_regions(self.files)
         segmented, grid, identity = self._predicted(scans, following)
         prediction = segmented.prediction
-        self._write(prediction, grid)
-        regions = self._write_regions(segmented, grid) if self.segmenter.makes_regions else None
+        margins = self._write(prediction, grid)
+        regions = self._write_regions(segmented, grid, margins) if self.segmenter.makes_regions else None
         package = self.segmenter.package
         if self.segmenter.makes_surfaces:
             write_surfaces(self.files, prediction, package.labels, grid, partial(self.go_on, "surfaces"))
@@ -395,9 +398,9 @@ class _CaseRun:
             self.reporter.emit(not_found(self.case.id))
         return volume, boxes
 
-    def _write(self, prediction: Prediction, grid: Grid) -> None:
-        """Write all arrays; the uncertainty map, which takes longest, beside the others."""
-        arrays = arrays_of(prediction)
+    def _write(self, prediction: Prediction, grid: Grid) -> BoundaryMargins | None:
+        """Write all arrays; the uncertainty map, which takes longest, beside the others. Returns what slides need."""
+        arrays, margins = arrays_of(prediction), None
         if prediction.head_margins is not None:
             making = Background(partial(slide_margins, prediction.segmentation, prediction.head_margins, grid))
             margins = making.result(partial(self.go_on, "write"))
@@ -416,12 +419,17 @@ class _CaseRun:
         finally:
             is_abandoned.set()
         self.watch.lap("write")
+        return margins
 
-    def _write_regions(self, segmented: Segmented, grid: Grid) -> int | None:
+    def _write_regions(self, segmented: Segmented, grid: Grid, margins: BoundaryMargins | None) -> int | None:
         """Write the places of a case; returns how many, None if there are too many to be looked at."""
-        chance = CHANCES[HEADS if segmented.doubt is None else ERROR_MODEL]
-        prediction, caution = segmented.prediction, segmented.caution
-        finding = Background(partial(find_places, self.case.id, prediction, grid, caution, None, chance))
+        doubt = HEADS if segmented.doubt is None else ERROR_MODEL
+
+        def find() -> FoundRegions:
+            chance = chance_of_errors(segmented.prediction, grid, doubt, margins)
+            return find_places(self.case.id, segmented.prediction, grid, segmented.caution, None, chance)
+
+        finding = Background(find)
         try:
             regions = finding.result(partial(self.go_on, "regions"))
         except DataError as error:

@@ -11,7 +11,7 @@ from scans import grid_of
 
 from coranet.contract.errors import ConfigError, DataError
 from coranet.regions import finding, places
-from coranet.regions.places import PlaceRule, find_places, heads_chance, stored_chance
+from coranet.regions.places import PlaceRule, find_places
 
 SIZE = (48, 40, 36)
 CUBES = grid_of(SIZE, spacing_mm=(1.0, 1.0, 1.0), direction=np.eye(3))
@@ -150,13 +150,10 @@ def test_a_structure_of_which_the_conservative_head_names_nothing_is_none():
     assert {region.kind for region in places_found.list.regions} == {"place"}
 
 
-def test_an_error_model_says_how_probable_an_error_is():
-    values = np.array([0, 0.5, 1], np.float32)
-    np.testing.assert_array_equal(heads_chance(values), [0, 0.0625, 1])
-    np.testing.assert_array_equal(stored_chance(values), values)
+def test_what_is_expected_to_be_wrong_is_as_probable_as_is_said():
     prediction = bitten_ball({(18, 20, 12): 0.5})
     heads, learned = (
-        find_places("a", prediction, CUBES, 0.0, SMALL, chance).list for chance in (heads_chance, stored_chance)
+        find_places("a", prediction, CUBES, 0.0, SMALL, chance).list for chance in (None, prediction.uncertainty)
     )
     assert learned.regions[0].expected_wrong_ml > 4 * heads.regions[0].expected_wrong_ml
 

@@ -19,8 +19,9 @@ from ..inference.caution import at_caution
 from ..inference.prediction import Prediction
 from ..inference.result import volumes_at
 from ..volume import Grid, read_image, read_label_map, write_volume
+from .chances import chance_of_errors
 from .finding import FoundRegions
-from .places import CHANCES, PlaceRule, find_places, heads_chance
+from .places import PlaceRule, find_places
 
 _LABEL_MAPS = ("segmentation", "conservative", "radical", "uncertain")
 
@@ -156,7 +157,7 @@ def make_regions(files: PredictionFiles, caution: float | None = None, rule: Pla
         if reviewed is not None:
             raise _lost_review(files)
         case = _moved(case, caution)
-    chance = CHANCES.get(str(case.result.get("doubt")), heads_chance)
+    chance = chance_of_errors(case.prediction, case.grid, case.result.get("doubt"), case.margins())
     found = find_places(case.name, case.prediction, case.grid, case.caution, rule, chance)
     if reviewed is not None:
         if replace(found.list, created=reviewed.created) != reviewed:

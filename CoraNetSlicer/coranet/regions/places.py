@@ -7,7 +7,7 @@ takes, without what the places before it hold.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,12 +15,12 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from ..contract import Region, RegionList
-from ..contract.doubt import ERROR_MODEL, HEADS
 from ..contract.errors import ConfigError
 from ..contract.slide import steps_mm, thick_slice_axis
 from ..data.components import Array, SparseVoxels, components
 from ..inference.prediction import Prediction
 from ..volume import Grid
+from .chances import chance_of_errors
 from .finding import FEWEST_VOXELS, FoundRegions, require_reviewable
 from .position import where_in
 from .statistics import DividedCase, describe, flat
@@ -103,28 +103,13 @@ class Place:
     slice_axis: int | None = None
 
 
-def heads_chance(uncertainty: Array) -> Array:
-    """How probably a voxel is wrong, by CoraNet's own map: its fourth power, as for `expected_effect_ml`."""
-    squared: Array = np.square(uncertainty)
-    return np.square(squared, out=squared)
-
-
-def stored_chance(uncertainty: Array) -> Array:
-    """How probably a voxel is wrong, by the map of an error model."""
-    return uncertainty
-
-
-# By whose doubt a result's map is.
-CHANCES: dict[str, Callable[[Array], Array]] = {HEADS: heads_chance, ERROR_MODEL: stored_chance}
-
-
 def find_places(
     case: str,
     prediction: Prediction,
     grid: Grid,
     caution: float,
     rule: PlaceRule | None = None,
-    chance: Callable[[Array], Array] = heads_chance,
+    chance: Array | None = None,
 ) -> FoundRegions:
     """Find the places of a case.
 
@@ -134,7 +119,7 @@ def find_places(
         grid: on which they lie.
         caution: where the dial stood when they were made.
         rule: how many, and how large; None: the default.
-        chance: from values of the uncertainty map to how probably a voxel is wrong.
+        chance: (k, j, i), float32, how probably each voxel is wrong; None: as the heads' map alone has it.
 
     Raises:
         DataError: the heads differ in too many voxels for a review.
@@ -143,7 +128,7 @@ def find_places(
     differ = flat(prediction.conservative) != flat(prediction.radical)
     count = int(np.count_nonzero(differ))
     require_reviewable(case, count, differ.size)
-    errors = _Errors.of(prediction.uncertainty, differ, chance)
+    errors = _Errors.of(chance_of_errors(prediction, grid) if chance is None else chance, differ)
     structures = structures_of(prediction.segmentation, grid)
     places = _objects(prediction, grid, errors, rule)
     for place in places:
@@ -182,11 +167,11 @@ class _Errors:
         self.total = float(chance.sum(dtype=np.float64))
 
     @staticmethod
-    def of(uncertainty: Array, differs: Array, chance: Callable[[Array], Array]) -> _Errors:
+    def of(chance: Array, differs: Array) -> _Errors:
         """Of a case; `differs` is flat and true where the heads differ."""
-        probable = chance(flat(uncertainty))
+        probable = flat(chance)
         places = np.flatnonzero((probable >= _LEAST_CHANCE) | differs)
-        return _Errors(SparseVoxels(places, uncertainty.shape), probable[places], differs[places])
+        return _Errors(SparseVoxels(places, chance.shape), probable[places], differs[places])
 
     def take(self, places: Array) -> None:
         """Some voxels, ascending, belong to a place from now on."""

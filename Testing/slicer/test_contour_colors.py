@@ -10,7 +10,7 @@ import pytest
 
 from coranet.contract import Label
 from CoraNetSlicerLib.core.results import STRUCTURE_COLORS, UNCERTAIN_COLOR, label_color
-from CoraNetSlicerLib.review.looks import (
+from CoraNetSlicerLib.review.overlays import (
     conservative_color,
     radical_color,
     relative_luminance,

@@ -9,8 +9,18 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, write_segmented_job
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT
-from CoraNetSlicerLib.review.looks import FAINT, LOOKS, apply_look, set_faint, shown_look
-from CoraNetSlicerLib.review.overlays import CONSERVATIVE, RADICAL, RESULT, UNCERTAIN, Appearance
+from CoraNetSlicerLib.review.overlays import (
+    CONSERVATIVE,
+    FAINT,
+    LOOKS,
+    RADICAL,
+    RESULT,
+    UNCERTAIN,
+    Appearance,
+    apply_look,
+    set_faint,
+    shown_look,
+)
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 OF_CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]

@@ -11,8 +11,7 @@ from scene_builders import labels_of, vtk_matrix
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.case_nodes import segmentations
 from CoraNetSlicerLib.core.results import results_in_scene
-from CoraNetSlicerLib.review.looks import ANATOMY, CONTOURS, LOOKS, apply_look
-from CoraNetSlicerLib.review.overlays import make_surfaces
+from CoraNetSlicerLib.review.overlays import ANATOMY, CONTOURS, LOOKS, apply_look, make_surfaces
 from CoraNetSlicerLib.review.region_view import (
     SMALLEST_FIELD_MM,
     is_in_slices,

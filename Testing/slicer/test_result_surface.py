@@ -12,7 +12,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from CoraNetSlicerLib.core.results import UNCERTAIN_COLOR, UNCERTAIN_SEGMENT, nodes_of_class
 from CoraNetSlicerLib.review.caution import draw_uncertain_region
-from CoraNetSlicerLib.review.looks import LOOKS, apply_look
+from CoraNetSlicerLib.review.overlays import LOOKS, apply_look
 from CoraNetSlicerLib.review.result_surface import COLORS, SurfaceColoring, colors_of_doubt, surface_doubt
 from CoraNetSlicerLib.review.segment_surfaces import make_surface, surface_of_segment
 

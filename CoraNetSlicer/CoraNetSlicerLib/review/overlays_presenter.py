@@ -26,9 +26,20 @@ from ..core.stepwise import Deferred
 from ..core.translation import _
 from .caution import CautionDial, draw_decided_bounds, quality_text, with_verdict
 from .hiding import Hiding, hide_other_segmentations, other_segmentations, show_alone, show_other_segmentations
-from .looks import LOOKS, apply_look, set_class_color, set_faint, shown_look
 from .overlay_rows import UNCERTAINTY, ClassVolume, OverlayRow, VolumeCounting, overlay_rows, volumes_table
-from .overlays import RESULT, SEGMENT_OVERLAYS, Appearance, Color, is_surface_colored, reason_no_result
+from .overlays import (
+    LOOKS,
+    RESULT,
+    SEGMENT_OVERLAYS,
+    Appearance,
+    Color,
+    apply_look,
+    is_surface_colored,
+    reason_no_result,
+    set_class_color,
+    set_faint,
+    shown_look,
+)
 from .region_review import RegionReview
 from .region_view import show_result_in_cameras
 from .result_surface import SurfaceColoring
@@ -232,11 +243,11 @@ class OverlaysPresenter:
 
     @property
     def look(self) -> str:
-        """The look that is on, one of looks.LOOKS; "" if it was changed by hand, or there is no result."""
+        """The look that is on, one of overlays.LOOKS; "" if it was changed by hand, or there is no result."""
         return "" if self.current is None else shown_look(self.current, self.uncertainty_map.is_visible)
 
     def apply_look(self, name: str) -> None:
-        """Draw a look, one of looks.LOOKS; surfaces that it misses are made."""
+        """Draw a look, one of overlays.LOOKS; surfaces that it misses are made."""
         if self.current is None:
             return
         look = LOOKS[name]

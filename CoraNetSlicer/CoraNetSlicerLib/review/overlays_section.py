@@ -23,9 +23,8 @@ from ..core.section import (
 )
 from ..core.translation import _
 from .caution import ml_text
-from .looks import ANATOMY, CONTOURS, FILLED, UNCERTAINTY_LOOK
 from .overlay_rows import UNCERTAINTY, ClassVolume, OverlayColor, OverlayRow
-from .overlays import Color
+from .overlays import ANATOMY, CONTOURS, FILLED, UNCERTAINTY_LOOK, Color
 from .overlays_presenter import OverlaysPresenter
 
 _ROW_PIXELS = 24

@@ -24,7 +24,7 @@ from ..core.results import LoadedPrediction, nodes_of_class, results_in_scene, s
 from ..core.stepwise import run_to_end
 from ..core.translation import _
 from .hiding import show_alone
-from .looks import is_in_3d
+from .overlays import is_in_3d
 from .segment_surfaces import has_surface, lost_surface, surface_making_steps, surface_of_segment
 from .worklist import region_title
 

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
-from vtkmodules.vtkCommonTransforms import vtkTransform
-from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
@@ -43,8 +40,8 @@ from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.stepwise import run_to_end
 from .caution import note_caution, note_doubt
 from .hiding import show_alone
-from .looks import apply_first_look
-from .overlays import one_modification
+from .overlays import apply_first_look, one_modification
+from .segment_surfaces import surface_in_world
 
 _LABEL_MAPS = ("segmentation", "conservative", "radical")
 # Uncertainty below this share of its range is not drawn, so that the map does not veil the image.
@@ -159,7 +156,7 @@ class ResultLoading:
             for segment, path in paths.items():
                 surface = _read_surface(path)
                 yield f"surface of {segment}"
-                self._surfaces[segment] = _in_world(surface, self._indices_to_world)
+                self._surfaces[segment] = surface_in_world(surface, self._indices_to_world)
                 yield f"place of surface of {segment}"
 
     def _fill(self, labels: tuple[Label, ...]) -> Generator[str, None, tuple[Any, Any, Any]]:
@@ -281,18 +278,6 @@ def _read_surface(path: Path) -> Any:
     if reader.GetErrorCode() or not reader.GetNumberOfPieces():
         raise DataError(f"'{path}' cannot be read; remove the folder '{path.parent}', or segment the volume again.")
     return reader.GetOutput()
-
-
-def _in_world(surface: Any, indices_to_world: Any) -> Any:
-    if not surface.GetNumberOfPoints():
-        return vtkPolyData()
-    transform = vtkTransform()
-    transform.SetMatrix(indices_to_world)
-    to_world = vtkTransformPolyDataFilter()
-    to_world.SetInputData(surface)
-    to_world.SetTransform(transform)
-    to_world.Update()
-    return to_world.GetOutput()
 
 
 def _read_labels(result: Mapping[str, Any], source: Path) -> tuple[Label, ...]:

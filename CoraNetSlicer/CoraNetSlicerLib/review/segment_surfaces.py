@@ -164,11 +164,16 @@ def _surface_steps(labelmap: Any, value: int, style: SurfaceStyle) -> Generator[
     labelmap.GetImageToWorldMatrix(to_world)
     steps = surface_steps(voxels_of(labelmap) == value, labelmap.GetSpacing(), to_world.Determinant() < 0, style)
     surface = yield from steps
+    return surface_in_world(surface, to_world, labelmap.GetExtent()[::2])
+
+
+def surface_in_world(surface: Any, to_world: Any, first_ijk: Sequence[int] = (0, 0, 0)) -> Any:
+    """A vtkPolyData in indices, which count from a first voxel, moved by the vtkMatrix4x4 of the indices."""
     if not surface.GetNumberOfPoints():
         return vtkPolyData()
     transform = vtkTransform()
     transform.SetMatrix(to_world)
-    transform.Translate(*labelmap.GetExtent()[::2])
+    transform.Translate(*first_ijk)
     moved = vtkTransformPolyDataFilter()
     moved.SetInputData(surface)
     moved.SetTransform(transform)

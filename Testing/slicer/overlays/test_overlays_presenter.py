@@ -8,8 +8,8 @@ from shown_results import drawn, load_case
 from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image
 
 from coranet.contract import Job
-from CoraNetSlicerLib.review.looks import conservative_color, radical_color
 from CoraNetSlicerLib.review.overlay_rows import KINDS
+from CoraNetSlicerLib.review.overlays import conservative_color, radical_color
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.segment_layers import MaskedBox, SegmentLayers
 from CoraNetSlicerLib.review.segment_surfaces import is_surface_made, surface_of_segment

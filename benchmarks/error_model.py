@@ -197,6 +197,7 @@ def draw(
     for kind, errors, output in (("all", [c.wrong for c in there], 0), ("deep", [c.deep for c in there], 1)):
         needed = {name: needed_share([c.scores[name] for c in there], errors) for name in there[0].scores}
         needed["learned"] = needed_share([outputs[output] for outputs in learned], errors)
+        needed["learned, by deep errors"] = needed_share([output[1] for output in learned], errors)
         row[kind] = needed
     if fitted > 2:
         row["places"] = [

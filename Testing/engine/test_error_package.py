@@ -13,6 +13,7 @@ from coranet.error_model import ErrorModel, network
 from coranet.error_model.depth import deep_log_odds
 from coranet.error_model.evidence import HEAD_CHANNELS
 from coranet.error_model.package import applied
+from coranet.networks import HeadLogits
 from coranet.tensors import save_tensors
 
 
@@ -36,12 +37,15 @@ def test_probabilities_are_those_of_the_scan(an_error_model):
 
 
 @torch.inference_mode()
-def test_the_softmax_has_its_share_of_a_deep_error_alone(an_error_model):
+def test_the_softmax_has_its_share_of_a_deep_error_and_is_believed_where_all_heads_are_sure(an_error_model):
     case, learned = error_case(9), an_error_model.network
     share = learned.architecture.softmax_share
     assert share == pytest.approx(1 / 2)
-    odds = learned.scan(case.evidence, slice(0, len(case.truth)))
-    margin = case.evidence.channels[HEAD_CHANNELS.index("segmentation_margin")].float()
+    everywhere = torch.arange(case.truth.size)
+    odds = learned(learned.sampled(case.evidence, slice(0, len(case.truth)), everywhere)).reshape(case.truth.shape)
+    margins = [case.evidence.channels[HEAD_CHANNELS.index(f"{head}_margin")].float() for head in HeadLogits._fields]
+    margin = margins[0]
+    odds = torch.where(torch.stack(margins).amin(0) < 5, odds, -margin)
     mixed = (1 - share) * odds - share * margin
     deep_odds = deep_log_odds(mixed, case.evidence.classes, case.evidence.runner_up, case.spacing_dhw, 1.0)
     wrong, deep = an_error_model.apply(case.evidence)

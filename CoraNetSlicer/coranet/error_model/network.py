@@ -126,67 +126,41 @@ class ErrorNetwork(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, features) -> log-odds that the result is wrong, (N,)."""
-        return self._behind_first(self.first((features - self.mean) / self.deviation))
-
-    def scan(self, evidence: Evidence, rows: slice) -> Tensor:
-        """The log-odds of errors in some rows of a scan, all of which are seen around them.
-
-        Args:
-            evidence: of the scan.
-            rows: along D, beginning at a multiple of `architecture.rows`.
-
-        Returns:
-            (rows, H, W), float32.
-        """
-        *levels, position = self._levels(evidence, rows)
+        # Standardized by the weights, which are fewer than the features.
         weight = self.first.weight / self.deviation
-        parts = weight.split([*(len(level) for level in levels), self.architecture.positions], 1)
-        hidden = _product(parts[-2], levels[-1])
-        # What is linear may as well come before the levels are made fine again.
-        for number in reversed(range(len(levels) - 1)):
-            finer = _product(parts[number], levels[number])
-            hidden = finer.add_(self._finer(hidden, number, finer.shape[1:]))
-        hidden += _product(parts[-1], position) + (self.first.bias - weight @ self.mean)[:, None, None, None]
-        return self._behind_first(hidden.flatten(1).T).reshape(hidden.shape[1:])
+        hidden = functional.relu(functional.linear(features, weight, self.first.bias - weight @ self.mean))
+        output: Tensor = self.output(functional.relu(self.second(hidden)))
+        return output[:, 0]
 
     def sampled(self, evidence: Evidence, rows: slice, places: Tensor) -> Tensor:
         """The features of some voxels.
 
         Args:
             evidence: of the scan.
-            rows: along D, beginning at a multiple of `architecture.rows`.
+            rows: along D, beginning at a multiple of `architecture.rows`; all of them are seen around the voxels.
             places: (N,), int64, numbers of voxels, counted through these rows.
 
         Returns:
             (N, features), float32.
         """
-        *levels, position = self._levels(evidence, rows)
-        features = levels[-1]
-        for number in reversed(range(len(levels) - 1)):
-            features = torch.cat([levels[number], self._finer(features, number, levels[number].shape[1:])])
-        return torch.cat([part.flatten(1)[:, places] for part in (features, position)]).T.contiguous()
+        here = evidence.channels[:, rows].float()
+        index = torch.unravel_index(places, here.shape[1:])
+        parts = [self._with_slopes(here).flatten(1)[:, places].T]
+        coarser = [self._with_slopes(_averaged(here, factors)) for factors in self.architecture.factors]
+        if coarser:
+            features = coarser[-1]
+            for number in reversed(range(len(coarser) - 1)):
+                features = torch.cat([coarser[number], self._finer(features, number + 1, coarser[number].shape[1:])])
+            parts.append(_interpolated(features, self.architecture.factors[0], index))
+        return torch.cat([*parts, *(along.T for along in self._position(evidence, rows, index))], 1)
 
-    def _levels(self, evidence: Evidence, rows: slice) -> list[Tensor]:
-        """Features of each level of some rows, finest first, and the position of the voxels; each (C, ...)."""
-        pooled = evidence.channels[:, rows].float()
-        levels = [self._with_slopes(pooled)]
-        for factors in self.architecture.factors:
-            levels.append(self._with_slopes(_averaged(pooled, factors)))
-        return [*levels, self._position(evidence, rows)]
-
-    def _position(self, evidence: Evidence, rows: slice) -> Tensor:
-        """Where the voxels of some rows lie, (positions, rows, H, W)."""
-        shape = evidence.classes[rows].shape
+    def _position(self, evidence: Evidence, rows: slice, index: Sequence[Tensor]) -> list[Tensor]:
+        """Where voxels of some rows lie, whose index along each axis is given, (..., N)."""
         along = [(axis, values[None]) for axis, values in enumerate(evidence.position)]
         if self.architecture.ends:
             axis = self.architecture.slice_axis
             along.append((axis, evidence.ends(axis, self.architecture.spacing_dhw[axis])))
-        parts = []
-        for axis, values in along:
-            here = values[:, rows] if axis == 0 else values
-            sides = [len(here), *(-1 if other == axis else 1 for other in range(3))]
-            parts.append(here.reshape(sides).expand(-1, *shape))
-        return torch.cat(parts)
+        return [(values[:, rows] if axis == 0 else values)[:, index[axis]] for axis, values in along]
 
     def _with_slopes(self, level: Tensor) -> Tensor:
         chosen = [_STEEP, *range(len(HEAD_CHANNELS), self.architecture.channels)]
@@ -198,10 +172,6 @@ class ErrorNetwork(nn.Module):
         scale = [after / before for before, after in zip(factors[level], factors[level + 1], strict=True)]
         fine = functional.interpolate(coarse[None], scale_factor=scale, mode="trilinear", align_corners=False)[0]
         return fine[:, : size[0], : size[1], : size[2]]
-
-    def _behind_first(self, hidden: Tensor) -> Tensor:
-        output: Tensor = self.output(functional.relu(self.second(functional.relu(hidden))))
-        return output[:, 0]
 
 
 def slabs(architecture: ErrorArchitecture, size: Sequence[int]) -> Iterator[tuple[slice, slice]]:
@@ -224,9 +194,20 @@ def _averaged(level: Tensor, factors: tuple[int, int, int]) -> Tensor:
     return functional.avg_pool3d(functional.pad(level[None], pads, mode="replicate"), factors)[0]
 
 
-def _product(weight: Tensor, level: Tensor) -> Tensor:
-    """(width, C) x (C, D, H, W) -> (width, D, H, W)."""
-    return (weight @ level.flatten(1)).reshape(len(weight), *level.shape[1:])
+def _interpolated(coarse: Tensor, factors: Sequence[int], index: Sequence[Tensor]) -> Tensor:
+    """Features of a coarse level at some voxels of the finest one, linearly; (C, d, h, w) -> (N, C)."""
+    corners = torch.zeros(len(index[0]), 1, dtype=torch.int64)
+    weights = torch.ones(len(index[0]), 1)
+    for along, factor, count in zip(index, factors, coarse.shape[1:], strict=True):
+        # In voxels of the coarse level, from the middle of its first one.
+        place = ((along[:, None] + 0.5) / factor - 0.5).clamp(0, count - 1)
+        lower = place.long()
+        ends = [lower] if factor == 1 else [lower, (lower + 1).clamp_max(count - 1)]
+        shares = [torch.ones(1)] if factor == 1 else [1 - (place - lower), place - lower]
+        corners = torch.cat([corners * count + end for end in ends], 1)
+        weights = torch.cat([weights * share for share in shares], 1)
+    voxels = coarse.flatten(1).T.contiguous()
+    return functional.embedding_bag(corners, voxels, per_sample_weights=weights, mode="sum")
 
 
 def _slope(level: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from ..contract.doubt import FEWEST_CASES
 from ..contract.errors import DataError, JobError, ModelError
 from ..contract.files import read_json
 from ..contract.model_card import model_card_path
+from ..networks import HeadLogits
 from ..tensors import load_tensors, save_tensors
 from .depth import deep_log_odds
 from .evidence import HEAD_CHANNELS, Evidence
@@ -28,6 +29,9 @@ from .quality import CaseFigures, ClassVoxels, Quality, QualityModel, VolumeBoun
 _WEIGHTS, _KEY = "error_model.pt", "error_model"
 # Minus this is the logarithm of the odds that the softmax gives to an error.
 _MARGIN = HEAD_CHANNELS.index("segmentation_margin")
+# Where every head is surer than this, the softmax is taken at its word.
+_HEAD_MARGINS = [HEAD_CHANNELS.index(f"{head}_margin") for head in HeadLogits._fields]
+_SURE = 5.0
 # So much of the log-odds of a deep error are those of any error: with thick slices there are few neighbours.
 _ANY_ERROR = 0.25
 # As many fits at most leave cases out.
@@ -169,14 +173,17 @@ def applied(
     Those of a deep error are for the order of the voxels alone: their log-odds are in part the softmax's own.
     """
     architecture, size = network.architecture, evidence.classes.shape
-    odds = torch.empty(2, *size)
     with torch.inference_mode():
+        softmax = -evidence.channels[_MARGIN].float()
+        odds = torch.stack([softmax, softmax])
         # In slabs along D that see what lies around them.
         for rows, around in slabs(architecture, size):
             stop()
-            inside = slice(rows.start - around.start, rows.stop - around.start)
-            odds[0, rows] = network.scan(evidence, around)[inside]
-        mixed = torch.lerp(odds[0], -evidence.channels[_MARGIN].float(), architecture.softmax_share)
+            doubted = evidence.channels[_HEAD_MARGINS, rows].amin(0) < _SURE
+            places = torch.nonzero(doubted.flatten())[:, 0]
+            before = (rows.start - around.start) * size[1] * size[2]
+            odds[0, rows].view(-1)[places] = network(network.sampled(evidence, around, places + before))
+        mixed = torch.lerp(odds[0], softmax, architecture.softmax_share)
         spacing = architecture.spacing_dhw
         deep = deep_log_odds(mixed, evidence.classes, evidence.runner_up, spacing, tolerance_mm)
         torch.lerp(deep, mixed, _ANY_ERROR, out=odds[1])

@@ -34,7 +34,7 @@ from .contract.source_files import source_stamp
 from .data.box import Box
 from .data.cache import lowest
 from .data.identity import identity_of_channels
-from .data.scans import of_another_unit, on_one_grid, read_channels, unlike_training
+from .data.scans import on_one_grid, read_channels, require_same_unit, unlike_training
 from .data.series import divide_series
 from .inference.account import Account, Outcome
 from .inference.doubt import FoundDoubt, ScanEvidence, Segmented, with_largest_kept
@@ -370,8 +370,8 @@ class _CaseRun:
         """The result; the scan itself is not kept, so that there is room for what comes next."""
         package = self.segmenter.package
         volume, identity = scans.take(self.case, partial(self.go_on, "read"))
-        unlike = unlike_training(self.case, volume, package.preprocessing.lowest, package.channels)
-        for sentence in [*unlike, *of_another_unit(self.case, volume.grid, package.preprocessing.spacing_mm)]:
+        require_same_unit(self.case, volume.grid, package.preprocessing.spacing_mm)
+        for sentence in unlike_training(self.case, volume, package.preprocessing.lowest, package.channels):
             self.reporter.emit(Warned(UNLIKE_TRAINING, sentence))
         self.watch.lap("read")
         if following is not None and volume.voxels.nbytes <= _MOST_BYTES_AHEAD:

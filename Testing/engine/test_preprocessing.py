@@ -417,3 +417,15 @@ def test_maps_in_any_unit_look_the_same_to_the_network(tmp_path, an_oblique_grid
         prepared.append(recipe.prepare_image(read_image(path)))
     np.testing.assert_allclose(prepared[1], prepared[0], atol=2e-5)
     assert prepared[0].std() > 0.5
+
+
+def test_a_scan_that_memory_cannot_hold_at_the_models_spacing_is_refused(an_oblique_grid, monkeypatch):
+    scan = scan_on(an_oblique_grid)
+    fine = Preprocessing((0.5, 0.5, 0.5), "zscore")
+    needed = 4 * fine.prepare_image(scan).size
+    monkeypatch.setattr("coranet.data.preprocessing._ALWAYS_THERE", 0)
+    monkeypatch.setattr("coranet.data.preprocessing.available_bytes", lambda: needed)
+    assert fine.prepare_image(scan).size
+    monkeypatch.setattr("coranet.data.preprocessing.available_bytes", lambda: needed - 1)
+    with pytest.raises(DataError, match=r"at the model's spacing, which take .* check the spacing in its header"):
+        fine.prepare_image(scan)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from scans import grid_of, scan_on, signed_permutations, tilted
 
 from coranet.contract import Case, Role
 from coranet.contract.errors import DataError
-from coranet.data.scans import images_on_other_grids, of_another_unit, read_scan, scan_grid, unlike_training
+from coranet.data.scans import images_on_other_grids, read_scan, require_same_unit, scan_grid, unlike_training
 from coranet.volume import Grid, Volume, write_volume
 
 
@@ -170,8 +171,8 @@ UPRIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
         ((90.0, 90.0, 2.0), False),
     ],
 )
-def test_a_scan_whose_spacing_has_another_unit_than_that_of_the_model_is_named(spacing_mm, is_told):
+def test_a_scan_whose_spacing_has_another_unit_than_that_of_the_model_is_refused(spacing_mm, is_told):
     grid = Grid((4, 4, 4), spacing_mm, (0.0, 0.0, 0.0), UPRIGHT)
-    warned = of_another_unit(Case("a", Role.INPUT, "a.nrrd"), grid, (1.0, 1.25, 2.0))
-    assert len(warned) == is_told
-    assert not warned or ("check the unit of the spacing" in warned[0] and "1 x 1.25 x 2 mm" in warned[0])
+    refuses = pytest.raises(DataError, match="the model works at 1 x 1.25 x 2 mm; correct the unit of the spacing")
+    with refuses if is_told else nullcontext():
+        require_same_unit(Case("a", Role.INPUT, "a.nrrd"), grid, (1.0, 1.25, 2.0))

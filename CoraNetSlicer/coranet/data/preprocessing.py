@@ -20,7 +20,9 @@ import torch
 from ..contract.codec import from_json, to_json
 from ..contract.config import DataConfig
 from ..contract.errors import DataError, ModelError
+from ..machine.main_memory import available_bytes
 from ..volume import Volume
+from ..volume.grid import by
 from .box import Box
 from .class_indices import class_indices, value_counts
 from .normalization import IntensityMapping, IntensityNormalization
@@ -33,6 +35,8 @@ _HOUNSFIELD_AIR = -800.0
 _FOREGROUND_SAMPLE = 20_000
 # No scan has a spacing or a size like that.
 _MOST_MM, _MOST_VOXELS = 1e4, 1 << 16
+# Memory that is not asked for below.
+_ALWAYS_THERE = 2**29
 
 Array = npt.NDArray[Any]
 
@@ -78,7 +82,7 @@ class Preprocessing:
             box: what of it; None: all.
 
         Raises:
-            DataError: it has another number of channels than the recipe.
+            DataError: it has another number of channels than the recipe, or memory cannot hold it at this spacing.
         """
         if len(volume.channels) != len(self.normalizations):
             raise DataError(
@@ -90,6 +94,7 @@ class Preprocessing:
         spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
         box = box or Box.whole(channels[0].shape)
         size = self.prepared_size(box, channels[0].shape, spacing_dhw)
+        _require_room((len(channels), *size), spacing_dhw)
         prepared = np.empty((len(channels), *size), dtype=np.float32)
         for number, (normalization, canonical) in enumerate(zip(self.normalizations, channels, strict=True)):
             # Measured on the whole scan, so that a voxel is the same to the network whatever box it is seen in.
@@ -251,6 +256,20 @@ class ScanStatistics:
             step = max(1, foreground.size // _FOREGROUND_SAMPLE)
             channels.append(ChannelStatistics(float(voxels.min()), foreground[::step]))
         return ScanStatistics(spacing, tuple(float(length) for length in extent), tuple(channels))  # type: ignore[arg-type]
+
+
+def _require_room(shape: tuple[int, ...], spacing_dhw: Sequence[float]) -> None:
+    """Look before a prepared scan (C, D, H, W) is made: a wrong spacing in a header can make it as large as any."""
+    needed = 4 * math.prod(shape)
+    if needed <= _ALWAYS_THERE:
+        return
+    free = available_bytes()
+    if free is not None and needed > free:
+        raise DataError(
+            f"the scan with voxels of {by(tuple(spacing_dhw[::-1]))} mm has {by(shape[:0:-1])} voxels at the model's "
+            f"spacing, which take {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free; check the spacing in its "
+            "header, or crop the scan."
+        )
 
 
 def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Preprocessing:

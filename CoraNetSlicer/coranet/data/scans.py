@@ -119,8 +119,10 @@ def looks_like_label_map(voxels: Array) -> bool:
     return not (values % 1).any() and are_of_label_map(values.tolist(), int(counts[0]), int(counts.sum()))
 
 
-def of_another_unit(case: Case, grid: Grid, spacing_mm: Sequence[float]) -> list[str]:
-    """A sentence where the voxels of a scan are so small or so large, along all axes, that their unit must be wrong.
+def require_same_unit(case: Case, grid: Grid, spacing_mm: Sequence[float]) -> None:
+    """Raise DataError where voxels are so small or so large, along all axes, that their unit must be wrong.
+
+    Such a scan would be a single voxel to the network, or more than memory holds.
 
     Args:
         case: of the scan.
@@ -128,12 +130,11 @@ def of_another_unit(case: Case, grid: Grid, spacing_mm: Sequence[float]) -> list
         spacing_mm: at which the model works.
     """
     times = [own / usual for own, usual in zip(sorted(grid.spacing_mm), sorted(spacing_mm), strict=True)]
-    if max(times) > 1 / _OTHER_UNIT and min(times) < _OTHER_UNIT:
-        return []
-    return [
-        f"'{case.id}' has voxels of {by(grid.spacing_mm)} mm, the model works at {by(tuple(spacing_mm))} mm; check the "
-        "unit of the spacing in its header."
-    ]
+    if max(times) <= 1 / _OTHER_UNIT or min(times) >= _OTHER_UNIT:
+        raise DataError(
+            f"'{case.id}' has voxels of {by(grid.spacing_mm)} mm, the model works at {by(tuple(spacing_mm))} mm; "
+            "correct the unit of the spacing in its header."
+        )
 
 
 def _places(images: Sequence[str]) -> list[tuple[str, int | None]]:

@@ -57,6 +57,7 @@ from .reporting import Reporter
 from .surfaces import can_make_surfaces, write_surfaces
 from .training_set.same_scans import given_twice, images_of_results
 from .volume import Grid, Volume, noted_by, write_volume
+from .volume.notes import note
 
 # A scan that is not larger than this makes room for the next one beside it.
 _MOST_BYTES_AHEAD = 2**28
@@ -259,6 +260,7 @@ class _Scans:
     def __init__(self, channels: Sequence[str]) -> None:
         self._channels = channels
         self._ahead: tuple[str, Background[tuple[Volume, ScanIdentity]]] | None = None
+        self._notes: dict[str, list[str]] = {}
         self.stamps: dict[str, dict[str, Any]] = {}
 
     def begin(self, case: Case) -> None:
@@ -274,15 +276,21 @@ class _Scans:
         if self._ahead is None or self._ahead[0] != case.id:
             self.begin(case)
         ahead, self._ahead = self._ahead, None
-        return ahead[1].result(poll)  # type: ignore[index]
+        try:
+            return ahead[1].result(poll)  # type: ignore[index]
+        finally:
+            for sentence in self._notes.pop(case.id, ()):
+                note(sentence)
 
     def _read(self, case: Case) -> tuple[Volume, ScanIdentity]:
         require_all_channels(case.id, case.images, self._channels)
         # The reader reports a file that cannot be looked at.
         with suppress(OSError):
             self.stamps[case.id] = source_stamp(case.images)
-        channels = read_channels(case)
-        return on_one_grid(case, channels), identity_of_channels(channels)
+        # While it is read ahead, the events are those of the case before.
+        with noted_by(self._notes.setdefault(case.id, []).append):
+            channels = read_channels(case)
+            return on_one_grid(case, channels), identity_of_channels(channels)
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,13 @@ def test_a_large_part_that_was_removed_is_told(segment, an_oblique_scan, a_repor
     assert sentence in job.prediction("a").read_result()["warnings"]
 
 
+def test_what_is_told_of_a_scan_that_is_read_ahead_belongs_to_its_case(segment, an_oblique_scan, an_oblique_grid):
+    empty = Volume(np.full_like(an_oblique_scan.voxels, 7), an_oblique_grid)
+    job, _ = segment({"a": an_oblique_scan, "b": empty, "c": an_oblique_scan})
+    warned = {name: str(job.prediction(name).read_result().get("warnings")) for name in "abc"}
+    assert ["has the intensity 7 in every voxel" in warned[name] for name in "abc"] == [False, True, False]
+
+
 def test_a_model_that_is_not_there_is_an_error(tmp_path, a_reporter):
     with pytest.raises(ModelError, match="neither a model nor a training job"):
         Segmenter(SegmentConfig(str(tmp_path), inference=InferenceConfig(), machine=MACHINE), a_reporter)

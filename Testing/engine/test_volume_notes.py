@@ -48,6 +48,23 @@ def test_files_are_read_in_any_thread():
     assert sorted(received) == ["file 0", "file 1", "file 2"]
 
 
+def test_a_thread_keeps_its_notes_to_its_own_listener():
+    outer: list[str] = []
+    own: list[str] = []
+
+    def read_ahead() -> None:
+        with noted_by(own.append):
+            note("of the next case")
+        note("without a listener of its own")
+
+    with noted_by(outer.append):
+        thread = threading.Thread(target=read_ahead)
+        thread.start()
+        thread.join()
+        note("of this case")
+    assert own == ["of the next case"] and outer == ["without a listener of its own", "of this case"]
+
+
 def test_where_nobody_listens_notes_are_in_the_log(caplog):
     with caplog.at_level(logging.INFO, "coranet"):
         note("said to nobody")

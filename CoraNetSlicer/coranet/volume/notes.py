@@ -9,13 +9,15 @@ from contextlib import contextmanager
 
 _log = logging.getLogger("coranet")
 _lock = threading.Lock()
-_listeners: list[tuple[Callable[[str], object], set[str]]] = []
+# With what each has got already, and the thread that has added it.
+_listeners: list[tuple[Callable[[str], object], set[str], int]] = []
 
 
 def note(sentence: str) -> None:
     """Report something about a file; a listener gets each sentence once. Files may be read in any thread."""
     with _lock:
-        listener, reported = _listeners[-1] if _listeners else (_to_the_log, set[str]())
+        own = [entry for entry in _listeners if entry[2] == threading.get_ident()]
+        listener, reported, _ = (own or _listeners or [(_to_the_log, set[str](), 0)])[-1]
         if sentence in reported:
             return
         reported.add(sentence)
@@ -24,8 +26,11 @@ def note(sentence: str) -> None:
 
 @contextmanager
 def noted_by(listener: Callable[[str], object]) -> Iterator[None]:
-    """Pass all notes to a listener until the block ends; of nested listeners, the innermost gets them."""
-    entry = (listener, set[str]())
+    """Pass all notes to a listener until the block ends; of nested listeners, the innermost gets them.
+
+    A thread with a listener of its own keeps its notes to that; notes of other threads go to the innermost of any.
+    """
+    entry = (listener, set[str](), threading.get_ident())
     with _lock:
         _listeners.append(entry)
     try:

@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple, Optional
 
 import numpy as np
@@ -17,6 +18,7 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from coranet.contract import Label
 from coranet.contract.errors import DataError
 
+from ..core.images import size_kji
 from ..core.protocols import Scheduler
 from ..core.results import LoadedPrediction
 from ..core.segment_classes import BINARY_LABELMAP
@@ -33,12 +35,13 @@ from .overlays import (
     reason_gone,
     reason_no_result,
 )
-from .segment_layers import SegmentLayers
+from .segment_layers import MaskedBox, SegmentLayers
 from .uncertainty_map import UncertaintyMap
 
 _LOG = logging.getLogger(__name__)
 UNCERTAINTY = "uncertainty"
 KINDS = (*SEGMENT_OVERLAYS, UNCERTAINTY)
+_SLICES_AT_ONCE = 8
 
 
 class OverlayColor(NamedTuple):
@@ -164,17 +167,23 @@ def _bounds_ml(
     least, most = min(volumes.values(), default=0.0), max(volumes.values(), default=0.0)
     if len(segments) < 2 or loaded.volume is None:
         return least, most
+    layers = {kind: SegmentLayers(Appearance(loaded, kind).node, loaded.volume) for kind in segments}
+    depth, *plane = size_kji(loaded.volume)
+    in_all = in_any = 0
     try:
-        members = [
-            layers.in_box(segment.GetRepresentation(BINARY_LABELMAP), layers.whole) == segment.GetLabelValue()
-            for kind, segment in segments.items()
-            for layers in [SegmentLayers(Appearance(loaded, kind).node, loaded.volume)]
-        ]
+        # Few slices stay in the cache of the processor.
+        for first in range(0, depth, _SLICES_AT_ONCE):
+            box = MaskedBox((first, 0, 0), np.broadcast_to(True, (min(_SLICES_AT_ONCE, depth - first), *plane)))
+            members = [
+                layers[kind].in_box(segment.GetRepresentation(BINARY_LABELMAP), box) == segment.GetLabelValue()
+                for kind, segment in segments.items()
+            ]
+            in_all += int(np.count_nonzero(reduce(np.logical_and, members)))
+            in_any += int(np.count_nonzero(reduce(np.logical_or, members)))
     except DataError:
         return least, most
     voxel_ml = math.prod(loaded.volume.GetSpacing()) / 1000.0
-    in_all, in_any = np.logical_and.reduce(members), np.logical_or.reduce(members)
-    return float(np.count_nonzero(in_all) * voxel_ml), float(np.count_nonzero(in_any) * voxel_ml)
+    return in_all * voxel_ml, in_any * voxel_ml
 
 
 def volumes_table(volumes: Iterable[ClassVolume]) -> str:

@@ -83,8 +83,8 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = Panel(self.ui, self.logic, application)
         window = None if slicer.app.testingEnabled() else slicer.util.mainWindow()
         self.closing = Closing(window, self.panel.running_jobs, application)
-        for event in (slicer.mrmlScene.EndCloseEvent, slicer.mrmlScene.EndImportEvent):
-            self.addObserver(slicer.mrmlScene, event, self.onSceneChanged)
+        for event in ("EndCloseEvent", "EndImportEvent", "EndRestoreEvent"):
+            self.addObserver(slicer.mrmlScene, getattr(slicer.mrmlScene, event), self.onSceneChanged)
 
     def enter(self):
         """The module is opened: keep the panel up to date."""

@@ -378,11 +378,12 @@ def test_a_column_that_is_empty_is_hidden(ui, cases, application, a_scene, proce
     section.cleanup()
 
 
-def test_deleted_volumes_vanish(filled, ui, context, process_events):
+def test_deleted_volumes_vanish(filled, cases, ui, context, process_events):
     context.scene.RemoveNode(filled[0][0][0])
     process_events()
     assert [row[0] for row in cells(ui.casesTable)] == ["L1", "L2", "U0", "U1"]
     context.scene.Clear(0)
+    cases.restore()
     process_events()
     assert cells(ui.casesTable) == []
     assert ui.dataSummaryLabel.text.startswith("Add volumes")

@@ -329,10 +329,12 @@ class TestTheScene:
         xml = text.GetSceneXMLString()
         before = table(cases)
         context.scene.Clear(0)
+        cases.restore()
         assert cases.rows == ()
         context.scene.SetLoadFromXMLString(1)
         context.scene.SetSceneXMLString(xml)
         context.scene.Import()
+        cases.restore()
         assert table(cases) == before
         assert isinstance(cases.rows[5].segmentation, LabelFile)
         assert dict(cases.rows[5].segmentation.names) == {2: "Liver", 5: "Tumor"}

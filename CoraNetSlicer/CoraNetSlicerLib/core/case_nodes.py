@@ -19,6 +19,7 @@ from coranet.contract.name_pairs import pair_names
 from .case_images import require_usable_volume
 from .context import SceneContext
 from .images import elements
+from .notification import Observation
 from .results import CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE, nodes_of_class
 from .segment_classes import first_labelmap
 
@@ -59,38 +60,28 @@ def is_in_scene(scene: Any, node: Any) -> bool:
 
 
 class NodeWatch:
-    """Signals changes of the scene or of the nodes that are followed, until `close`."""
+    """Signals that a node that is followed changed, or that a volume or segmentation came or went, until `close`.
 
-    def __init__(self, scene: Any, on_nodes: Callable[[], None], on_scene: Callable[[], None]) -> None:
-        """Begin to listen.
+    Of a scene that is loaded or closed it says nothing; the panel restores what is shown then.
+    """
 
-        Args:
-            scene: vtkMRMLScene.
-            on_nodes: a node that is followed changed, or a volume or segmentation came or went.
-            on_scene: another scene was loaded, or it was closed.
-        """
+    def __init__(self, scene: Any, on_change: Callable[[], None]) -> None:
         self._scene = scene
-        self._on_nodes, self._on_scene = on_nodes, on_scene
-        self._followed: dict[str, tuple[Any, list[int]]] = {}
-        events = {
-            scene.NodeAddedEvent: self._node_came_or_went,
-            scene.NodeRemovedEvent: self._node_came_or_went,
-            scene.EndImportEvent: self._scene_changed,
-            scene.EndCloseEvent: self._scene_changed,
-            scene.EndRestoreEvent: self._scene_changed,
-        }
-        self._tags = [scene.AddObserver(event, receiver) for event, receiver in events.items()]
+        self._on_change = on_change
+        self._followed: list[Any] = []
+        self._nodes = Observation()
+        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent)
+        self._tags = [scene.AddObserver(event, self._node_came_or_went) for event in events]
 
     def follow(self, nodes: Iterable[Any]) -> None:
         """Listen to these nodes, and no longer to others."""
-        watched = {node.GetID(): node for node in nodes}
-        for identifier in [key for key, (node, _tags) in self._followed.items() if node is not watched.get(key)]:
-            node, tags = self._followed.pop(identifier)
-            for tag in tags:
-                node.RemoveObserver(tag)
-        for identifier, node in watched.items():
-            if identifier not in self._followed:
-                self._followed[identifier] = (node, [node.AddObserver(e, self._changed) for e in _events_of(node)])
+        followed = list(nodes)
+        if followed == self._followed:
+            return
+        self._followed = followed
+        self._nodes.end()
+        for node in dict.fromkeys(followed):
+            self._nodes.of_content(node, self._on_change)
 
     def close(self) -> None:
         """Listen no longer; closing twice is no error."""
@@ -101,33 +92,13 @@ class NodeWatch:
 
     @calldata_type(VTK_OBJECT)
     def _node_came_or_went(self, scene: Any, event: str, node: Any) -> None:
-        # While a scene is loaded or closed there would be hundreds; another event marks the end of that.
+        # While a scene is loaded or closed there would be hundreds.
         if scene.IsClosing() or scene.IsImporting():
             return
         is_image = node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLSegmentationNode")
         # What is hidden is offered nowhere: a review draws and removes such nodes all the time.
-        if is_image and (not node.GetHideFromEditors() or node.GetID() in self._followed):
-            self._on_nodes()
-
-    def _scene_changed(self, scene: Any, event: str) -> None:
-        self._on_scene()
-
-    def _changed(self, node: Any, event: str) -> None:
-        self._on_nodes()
-
-
-def _events_of(node: Any) -> list[Any]:
-    events = ["ModifiedEvent", slicer.vtkMRMLTransformableNode.TransformModifiedEvent]
-    if node.IsA("vtkMRMLSegmentationNode"):
-        kind = slicer.vtkSegmentation
-        return [
-            *events,
-            kind.SegmentAdded,
-            kind.SegmentRemoved,
-            kind.SegmentModified,
-            kind.SourceRepresentationModified,
-        ]
-    return [*events, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent]
+        if is_image and (not node.GetHideFromEditors() or node in self._followed):
+            self._on_change()
 
 
 def _is_offered(node: Any) -> bool:

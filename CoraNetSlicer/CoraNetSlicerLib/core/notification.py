@@ -18,6 +18,14 @@ _LOOK_CHANGED = (
     slicer.vtkSegmentation.SegmentModified,
     slicer.vtkSegmentation.ContainedRepresentationNamesModified,
 )
+_IMAGE_CHANGED = (
+    "ModifiedEvent",
+    slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+    slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+    # A segmentation node sends on what its segments do.
+    *_VOXELS_CHANGED,
+    slicer.vtkSegmentation.SegmentModified,
+)
 _NODES_CHANGED = (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent)
 
 
@@ -72,6 +80,10 @@ class Observation:
     def of_node(self, node: Any, receiver: Callable[[], None]) -> None:
         """Hear of anything that a node itself holds, such as a display node's opacity."""
         self._observe(node, ("ModifiedEvent",), receiver)
+
+    def of_content(self, node: Any, receiver: Callable[[], None]) -> None:
+        """Hear of anything of a volume or segmentation node: its properties, voxels, segments and transform."""
+        self._observe(node, _IMAGE_CHANGED, receiver)
 
     def of_voxels(self, segmentation_node: Any, receiver: Callable[[], None]) -> None:
         """Hear of segments that were painted, added or removed."""

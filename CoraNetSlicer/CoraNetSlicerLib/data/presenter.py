@@ -71,7 +71,7 @@ class CasesPresenter:
         self._report: Optional[CaseReport] = None
         self._offered: Optional[list[Any]] = None
         self._owners: dict[str, str] = {}
-        self._watch = NodeWatch(context.scene, on_nodes=self._on_nodes, on_scene=self.restore)
+        self._watch = NodeWatch(context.scene, self._on_nodes)
         self.restore()
 
     def restore(self) -> None:

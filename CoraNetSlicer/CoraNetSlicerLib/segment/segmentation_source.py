@@ -64,7 +64,7 @@ class SegmentationSource:
         self._application = application
         self._proposed = ""
         self._news = Deferred(application, self._on_nodes)
-        self._watch = NodeWatch(scene, self._news.request, lambda: None)
+        self._watch = NodeWatch(scene, self._news.request)
         self.look_again()
 
     @property

@@ -334,6 +334,7 @@ class OverlaysPresenter:
     def _on_rest(self) -> None:
         """Make the surfaces that were lost, and colour those that have changed."""
         self._coloring.refresh()
+        missing: list[Appearance] = []
         if self.current is not None:
             shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
             missing = [appearance for appearance in shown if appearance.misses_surface]
@@ -341,7 +342,7 @@ class OverlaysPresenter:
             is_restored, self._is_restored = self._is_restored, False
             if is_restored and is_surface_colored(self.current.segmentation) and shown[0].ids_in_3d:
                 missing = [shown[0], *missing]
-            self._surfaces.make(missing)
+        self._surfaces.make(missing)
 
     def _on_surfaces(self) -> None:
         self._coloring.refresh()

@@ -424,6 +424,16 @@ class TestSliding:
         assert surface_of_segment(loaded.segmentation, f"segmentation-{PANCREAS}") is not before
         assert is_surface_made(loaded.segmentation, f"segmentation-{PANCREAS}")
 
+    def test_a_scene_that_is_closed_meanwhile_ends_it(self, context, presenter, notch, application):
+        presenter.changed.connect(lambda: notch() if presenter.status and context.scene.GetNumberOfNodes() else None)
+        notch()
+        application.run(200)
+        assert presenter.status
+        context.scene.Clear(0)
+        presenter.restore()
+        application.run()
+        assert presenter.status == ""
+
     def test_the_next_notch_does_not_wait_for_surfaces(self, loaded, presenter, notch, application):
         stages = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 
@@ -73,6 +74,19 @@ def test_the_bar_moves_in_place(terminal):
     draw(Progress("pretraining", 2, 60, 5.0))
     (line,) = terminal.on_screen
     assert "2/60" in line and line.endswith("5 s left")
+
+
+@pytest.mark.parametrize(("columns", "width"), [(200, 30), (81, 26), (60, 5), (40, 5), (12, 0)])
+def test_a_bar_is_no_longer_than_a_line_of_the_terminal(terminal, monkeypatch, columns, width):
+    terminal.fileno = lambda: 2
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((columns, 24)))
+    draw = TerminalProgress(terminal)
+    draw(Validation(1, {"a": 0.5}, 0.5, True))
+    for seconds in (7500.0, 4800.0, 5.0):
+        draw(Progress("self-training", 1234, 1234, seconds))
+    drawn = terminal.getvalue().split("\n")[-1].split("\r")[1:]
+    assert all(len(text) < columns for text in drawn) and drawn[0].count("#") == width
+    assert columns < 60 or "1234/1234  2 h 5 min left" in drawn[0]
 
 
 def test_the_last_loss_and_dice_stand_beside_the_bar(terminal):

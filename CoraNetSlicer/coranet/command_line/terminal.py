@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TextIO
 
 from ..contract.events import (
@@ -17,7 +18,9 @@ from ..contract.events import (
 )
 from ..event_messages import describe
 
-_BAR_WIDTH = 30
+_BAR_WIDTH, _LEAST_BAR_WIDTH = 30, 5
+# Where a terminal does not say how wide it is.
+_COLUMNS = 80
 
 
 class TerminalProgress:
@@ -50,13 +53,22 @@ class TerminalProgress:
     def _draw(self, event: Progress) -> None:
         if not self._is_terminal:
             return
-        filled = round((event.share or 0.0) * _BAR_WIDTH)
         left = "" if event.seconds_left is None else f"  {duration(event.seconds_left)} left"
-        bar = "#" * filled + "." * (_BAR_WIDTH - filled)
-        text = f"{event.phase:<13} [{bar}] {event.step}/{event.total_steps}{left}  {self._note}"
-        self._stream.write("\r" + text.ljust(len(self._bar)))
+        before, after = f"{event.phase:<13} [", f"] {event.step}/{event.total_steps}{left}  {self._note}".rstrip()
+        # A line that is wrapped cannot be drawn over: each bar would stay.
+        columns = self._columns() - 1
+        width = min(_BAR_WIDTH, max(_LEAST_BAR_WIDTH, columns - len(before) - len(after)))
+        filled = round((event.share or 0.0) * width)
+        text = f"{before}{'#' * filled}{'.' * (width - filled)}{after}"[:columns]
+        self._stream.write("\r" + text.ljust(min(len(self._bar), columns)))
         self._stream.flush()
         self._bar = text
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or _COLUMNS
+        except (OSError, ValueError):
+            return _COLUMNS
 
     def _line(self, text: str, ends: bool) -> None:
         if self._bar:

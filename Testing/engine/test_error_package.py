@@ -15,6 +15,7 @@ from coranet.error_model.evidence import HEAD_CHANNELS
 from coranet.error_model.package import applied
 from coranet.networks import HeadLogits
 from coranet.tensors import save_tensors
+from coranet.uncertainty import rounded_down
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,20 @@ def test_the_softmax_has_its_share_of_a_deep_error_and_is_believed_where_all_hea
     deep_odds = deep_log_odds(mixed, case.evidence.classes, case.evidence.runner_up, case.spacing_dhw, 1.0)
     wrong, deep = an_error_model.apply(case.evidence)
     torch.testing.assert_close(wrong, torch.sigmoid(odds))
-    torch.testing.assert_close(deep, torch.sigmoid(0.75 * deep_odds + 0.25 * mixed))
+    order = 0.75 * deep_odds + 0.25 * mixed
+    torch.testing.assert_close(deep, torch.sigmoid(torch.where(order > -6, order, (order - 6) / 2)))
+
+
+def test_the_least_probable_errors_are_in_a_stored_map_in_their_order(an_error_model):
+    case = error_case(9)
+    sure = replace(case.evidence, channels=case.evidence.channels.clone())
+    for head in HeadLogits._fields:
+        sure.channels[HEAD_CHANNELS.index(f"{head}_margin")] = torch.linspace(9, 14, case.truth.size).reshape(
+            case.truth.shape
+        )
+    deep = an_error_model.apply(sure)[1]
+    assert rounded_down(deep).min() > 0
+    assert len(rounded_down(deep).unique()) > 100
 
 
 def test_a_model_of_an_earlier_version_has_a_second_output_that_is_not_read(an_error_model, tmp_path):

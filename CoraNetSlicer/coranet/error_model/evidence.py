@@ -19,7 +19,7 @@ HEAD_CHANNELS = (
     "radical_margin", "radical_foreground", "caution_shift", "entropy",
 )  # fmt: skip
 # A larger margin in logits carries no more information: the odds are one to a million.
-_MOST = 14.0
+MOST_LOGIT = 14.0
 # What `Evidence.ends` has of each slice; a slice is within the structures from this share of the largest area on.
 ENDS, _LARGE = 7, 0.05
 # Farther from an end, in slices or cm, it does not matter how far.
@@ -92,7 +92,7 @@ class Evidence:
             for part in ((best - second)[0, 0], head[1:].float().amax(0) - head[0].float())
         ]
         shift = caution_shift(logits.conservative[None], logits.radical[None])[0]
-        margins = torch.stack([*heads, shift]).clamp_(-_MOST, _MOST)
+        margins = torch.stack([*heads, shift]).clamp_(-MOST_LOGIT, MOST_LOGIT)
         channels = torch.cat([margins, _entropy(logits.segmentation)[None], image.to(margins)])
         classes, runner_up = _first_two_classes(logits.segmentation)
         return Evidence(channels.half(), classes, runner_up)

@@ -20,7 +20,7 @@ from ..contract.model_card import model_card_path
 from ..networks import HeadLogits
 from ..tensors import load_tensors, save_tensors
 from .depth import deep_log_odds
-from .evidence import HEAD_CHANNELS, Evidence
+from .evidence import HEAD_CHANNELS, MOST_LOGIT, Evidence
 from .fitting import STEPS, ErrorCase, SampledCases
 from .network import ErrorArchitecture, ErrorNetwork, slabs
 from .promise import SHARES, Promise, RiskCurve
@@ -34,6 +34,8 @@ _HEAD_MARGINS = [HEAD_CHANNELS.index(f"{head}_margin") for head in HeadLogits._f
 _SURE = 5.0
 # So much of the log-odds of a deep error are those of any error: with thick slices there are few neighbours.
 _ANY_ERROR = 0.25
+# Log-odds of deep errors below minus this come half as close to it, in their order: a map stores nothing below -10.4.
+_RARE = 6.0
 # As many fits at most leave cases out.
 MOST_FOLDS = 5
 
@@ -186,7 +188,8 @@ def applied(
         mixed = torch.lerp(odds[0], softmax, architecture.softmax_share)
         spacing = architecture.spacing_dhw
         deep = deep_log_odds(mixed, evidence.classes, evidence.runner_up, spacing, tolerance_mm)
-        torch.lerp(deep, mixed, _ANY_ERROR, out=odds[1])
+        order = torch.lerp(deep, mixed, _ANY_ERROR).clamp_(min=-MOST_LOGIT)
+        torch.maximum(order, (order - _RARE) / 2, out=odds[1])
         return odds.sigmoid_()
 
 

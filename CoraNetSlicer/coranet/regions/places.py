@@ -341,9 +341,11 @@ class _Candidates:
 
 
 def _points(structure: Structure, cells: _Cells, used: Array, wrong: Array) -> Array:
-    """(P, 3), ijk: a point of the surface for each cell that it passes; of too many, those where most may be wrong."""
-    numbers, firsts = np.unique(cells.of(structure.surface), return_index=True)
-    if len(numbers) > _MOST_POINTS:
+    """(P, 3), ijk: points of the surface, two cells apart; of too many, those where most may be wrong."""
+    apart = _Cells([2 * stride for stride in cells.strides], cells.shape)
+    _, firsts = np.unique(apart.of(structure.surface), return_index=True)
+    if len(firsts) > _MOST_POINTS:
+        numbers = cells.of(structure.surface)[firsts]
         at = np.minimum(np.searchsorted(used, numbers), len(used) - 1)
         here = np.where(used[at] == numbers, wrong[at], 0)
         firsts = firsts[np.argsort(-here, kind="stable")[:_MOST_POINTS]]

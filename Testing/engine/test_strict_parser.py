@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from coranet.command_line.strict_parser import StrictParser
+from coranet.command_line.strict_parser import StrictParser, with_home
 
 
 @pytest.fixture
@@ -28,6 +28,23 @@ READ = [
     ("do a -o x --set k=1 --set l=2 --quiet --quiet", {"set": ["k=1", "l=2"], "quiet": True}),
     ("do a -o x --pair 1 2", {"pair": ["1", "2"]}),
 ]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("~/scans", "HOME/scans"),
+        ("--output=~/job", "--output=HOME/job"),
+        ("plan_of=~", "plan_of=HOME"),
+        ("a~b=c", "a~b=c"),
+        ("--set", "--set"),
+        ("k=a~/b", "k=a~/b"),
+        ("", ""),
+    ],
+)
+def test_the_home_folder_is_found_where_a_shell_leaves_it(monkeypatch, word, expected):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path.replace("~", "HOME") if path[:1] == "~" else path)
+    assert with_home([word]) == [expected]
 
 
 @pytest.mark.parametrize(("line", "expected"), READ, ids=lambda value: value if isinstance(value, str) else "")

@@ -35,7 +35,7 @@ from ..reports.command import add_report_command
 from ..setup.installation import add_install_command
 from .overrides import overrides
 from .standard_streams import tolerant_streams
-from .strict_parser import StrictParser
+from .strict_parser import StrictParser, with_home
 
 if TYPE_CHECKING:
     from ..contract import Case, Datalist, Job, JobKind
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _require_utf8_names()
         _keep_caches_out_of_home()
     with tolerant_streams():
-        options = _parser().parse_args(arguments)
+        options = _parser().parse_args(with_home(sys.argv[1:] if arguments is None else arguments))
         try:
             _require_working_folder()
             work = options.command(options)

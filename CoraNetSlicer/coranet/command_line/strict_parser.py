@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,19 @@ class _StoreOnce(argparse.Action):
         if "" in (values if isinstance(values, (list, tuple)) else [values]):
             raise argparse.ArgumentError(self, "it is empty, perhaps because a variable is not set; give a value")
         setattr(namespace, self.dest, values)
+
+
+def with_home(words: Sequence[str]) -> list[str]:
+    """The words of a command line with the home folder for "~".
+
+    Shells replace it at the beginning of a word, but not in "--output=~/job", and that of Windows nowhere.
+    """
+    return [_with_home(word) for word in words]
+
+
+def _with_home(word: str) -> str:
+    option, equals, value = word.partition("=")
+    return f"{option}={os.path.expanduser(value)}" if equals and value[:1] == "~" else os.path.expanduser(word)
 
 
 class StrictParser(argparse.ArgumentParser):

@@ -48,7 +48,7 @@ class TestWhatIsShown:
     def test_what_each_choice_would_do_is_said(self, loaded, presenter, ui):
         lines = ui.regionQuestionLabel.text.split("\n")
         region = presenter.review.regions.region(1)
-        assert lines[0].startswith("Region 1: ") and lines[0].endswith("open.")
+        assert lines[0].startswith("Region 1: ") and lines[0].endswith(" mL.")
         value, ml = next(iter(region.changes_ml["radical"].items()))
         name = next(label.name for label in loaded.labels if label.value == value)
         assert lines[2].startswith(f"Radical (2): {'+' if ml > 0 else '-'}{abs(ml):.2f}"[:16]) and name in lines[2]

@@ -86,8 +86,8 @@ def _make(folder: Path, interpreter: Interpreter, labeled: int, unlabeled: int) 
         ) from error
     lines = [line for line in process.stderr.decode("utf-8", errors="replace").splitlines() if line.strip()]
     if process.returncode != 0:
-        reason = lines[-1] if lines else f"code {process.returncode}"
-        raise DataError(f"the phantom could not be made ({reason}); check the environment, or choose another Python.")
+        reason = lines[-1].removeprefix("error: ") if lines else f"code {process.returncode}"
+        raise DataError(f"the phantom could not be made ({reason}); check the page Environment of the module CoraNet.")
     datalists = sorted(folder.glob("*.json"))
     if not datalists:
         raise StorageError(f"the phantom was not written to '{folder}'; free some space and try again.")

@@ -16,8 +16,8 @@ from .overlays import one_modification, reason_no_map
 _OPACITY = 0.6
 _REPLACED_ATTRIBUTE = "CoraNetSlicer.ReplacedForeground"
 _LEGEND_CLASS = "vtkMRMLColorLegendDisplayNode"
-# Width and height, shares of a view.
-_LEGEND_SIZE = (0.1, 0.3)
+# Width and height, shares of a view. Slicer makes the numbers as large as the width allows.
+_LEGEND_SIZE = (0.05, 0.4)
 # Evenly rising lightness, so that more doubt looks like more.
 _COLOR_TABLES = ("Inferno", "Magma", "Plasma", "Viridis")
 _GREY = "vtkMRMLColorTableNodeGrey"
@@ -168,7 +168,6 @@ def _show_legend(volume_node: Any, title: str) -> None:
         volume_node.GetScene().AddNode(legend)
         legend.SetAndObservePrimaryDisplayNode(volume_node.GetDisplayNode())
         volume_node.AddAndObserveDisplayNodeID(legend.GetID())
-        # Text grows with the legend; in its usual size it is larger than anything else in a slice view.
         legend.SetSize(*_LEGEND_SIZE)
         legend.GetLabelTextProperty().SetFontFamilyToArial()
     legend.SetTitleText(title)

@@ -344,7 +344,9 @@ def test_what_is_drawn_already_is_not_drawn_anew(review):
     assert review.outline.node is node
     review.outline.draw(2)
     assert review.outline.node is not node and review.outline.is_there
-    review.outline.clear()
+    review.outline.clear_all_but(2)
+    assert review.outline.is_there
+    review.outline.clear_all_but(1)
     assert not review.outline.is_there
 
 

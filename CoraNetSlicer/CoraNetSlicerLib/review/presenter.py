@@ -331,6 +331,7 @@ class ReviewPresenter:
         self._overlays.set_place_marked(bool(self._is_watched and self.number))
         if self._is_watched and self.number:
             self._go_to_first(self.review)
+            self.review.outline.clear_all_but(self.number)
             self._outlining.begin(self.review.outline.steps(self.number))
         elif not self.edited:
             self.clear_outline()

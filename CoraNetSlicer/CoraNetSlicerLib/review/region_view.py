@@ -319,6 +319,11 @@ class RegionOutline:
         if self.is_there:
             self.node.GetDisplayNode().SetVisibility3D(is_in_3d(self._review.loaded))
 
+    def clear_all_but(self, number: int) -> None:
+        """Draw no other region any more: a person would take it for the one that is looked at now."""
+        if self._drawn[:1] != (number,):
+            self.clear()
+
     def clear(self) -> None:
         """Draw nothing any more."""
         remove_with_display(self.node)

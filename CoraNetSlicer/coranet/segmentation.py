@@ -205,12 +205,15 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
         A sentence about what came out.
 
     Raises:
-        CoraNetError: the model cannot be used, or at least one case failed.
+        CoraNetError: the model cannot be used, at least one case failed, or there are results that are not resumed.
         JobCancelled: stopped on request; complete cases stay.
     """
     config = job.read_config()
     if not isinstance(config, SegmentConfig):
         raise JobError(f"'{job.folder}' is a training, expected a segmentation; choose another folder.")
+    if not resume and job.complete_predictions():
+        # Done again, its reviews would be of other results.
+        raise JobError(f"'{job.folder}' has results; add --resume to do what is missing, or choose a new folder.")
     team = team or Team()
     device = team.device(config.machine)
     with team.assembled(device):

@@ -12,7 +12,7 @@ from scans import scan_on
 
 from coranet.contract import Case, Datalist, Job, JobKind, RegionList, Role, write_json_atomic
 from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
-from coranet.contract.errors import CoraNetError, DataError, JobCancelled, ModelError
+from coranet.contract.errors import CoraNetError, DataError, JobCancelled, JobError, ModelError
 from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
 from coranet.contract.slide import NOT_REACHABLE
 from coranet.data.box import Box
@@ -111,8 +111,10 @@ def test_regions_are_those_of_the_label_maps_that_are_written(segment, an_obliqu
 def test_without_the_setting_there_are_no_regions_and_those_of_before_go(segment, an_oblique_scan, a_reporter):
     job, _ = segment({"a": an_oblique_scan})
     write_json_atomic(job.folder / "config.json", job.read_config().with_overrides({"regions": False}).to_dict())
-    segment({"a": an_oblique_scan})
     files = job.prediction("a")
+    # Of a scan that has changed.
+    files.result.unlink()
+    segment({"a": an_oblique_scan}, resume=True)
     assert not files.regions.exists() and not files.region_map.exists()
     assert files.read_result()["regions"] is None
 
@@ -158,6 +160,14 @@ def test_each_image_of_a_dicom_series_is_segmented_under_its_name(tmp_path, a_ra
 def test_a_single_case_that_fails_is_the_error(segment):
     with pytest.raises(DataError, match=r"broken\.nrrd' cannot be read as an image"):
         segment({"broken": b"no scan"})
+
+
+def test_results_are_not_made_again_unasked(segment, an_oblique_scan):
+    job, _ = segment({"a": an_oblique_scan})
+    before = job.prediction("a").result.read_bytes()
+    with pytest.raises(JobError, match="has results; add --resume to do what is missing"):
+        segment({"a": an_oblique_scan})
+    assert job.prediction("a").result.read_bytes() == before and job.prediction("a").regions.is_file()
 
 
 def test_resuming_leaves_complete_cases_alone(segment, an_oblique_scan, a_reporter):

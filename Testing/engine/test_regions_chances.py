@@ -9,7 +9,7 @@ from scans import grid_of
 
 from coranet.boundary_slide import BoundaryMargins
 from coranet.contract.doubt import ERROR_MODEL, HEADS
-from coranet.contract.slide import STEPS_PER_VOXEL
+from coranet.contract.slide import NOT_REACHABLE, STEPS_PER_VOXEL
 from coranet.regions.chances import chance_of_errors
 
 ROW = grid_of((6, 1, 1), spacing_mm=(1.0, 1.0, 1.0), direction=np.eye(3))
@@ -49,6 +49,14 @@ def test_where_the_heads_are_certain_nothing_is_expected():
     chance = chance_of_errors(prediction_with([0.0] * 6), ROW, HEADS, margins_of([0.5] * 6))
     assert chance.dtype == np.float32
     assert chance.max() < 0.005
+
+
+def test_what_no_slide_reaches_is_not_expected_to_be_wrong():
+    reached, nowhere = margins_of([0.5] * 6), margins_of([0.5] * 6)
+    reached.margin[0, 0, :3], nowhere.margin[:] = NOT_REACHABLE, NOT_REACHABLE
+    doubt = prediction_with([0.5] * 6)
+    assert (chance_of_errors(doubt, ROW, HEADS, reached) > 0).ravel().tolist() == [False] * 3 + [True] * 3
+    assert not chance_of_errors(doubt, ROW, HEADS, nowhere).any()
 
 
 def test_the_result_is_not_changed():

@@ -40,7 +40,7 @@ def deep_log_odds(
     reach = [max((offset[axis] for offset in offsets), default=0) for axis in range(3)]
     pads = [side for count in reversed(reach) for side in (count, count)]
     odds = functional.pad(wrong, pads, value=math.inf)
-    named, other = (functional.pad(labels.short(), pads, value=_NO_CLASS) for labels in (classes, second))
+    named, other = (functional.pad(labels.int(), pads, value=_NO_CLASS) for labels in (classes, second))
     strides = odds.stride()
     odds_there, named_there, other_there = odds.flatten(), named.flatten(), other.flatten()
     places = torch.nonzero((odds_there > _LEAST) & (named_there != _NO_CLASS))[:, 0]

@@ -7,7 +7,8 @@ import torch
 
 from ..boundary_slide import BoundaryMargins
 from ..contract.doubt import ERROR_MODEL
-from ..contract.slide import STEPS_PER_VOXEL
+from ..contract.slide import NOT_REACHABLE, STEPS_PER_VOXEL
+from ..data.box import Box
 from ..data.components import Array
 from ..error_model.depth import deep_log_odds
 from ..error_model.fitting import default_tolerance_mm
@@ -40,9 +41,21 @@ def chance_of_errors(
         # By the fourth power the heads' map finds blocks best.
         squared = np.square(prediction.uncertainty)
         return np.square(squared, out=squared)
-    heads = np.clip(prediction.uncertainty, _SMALLEST, 1 - _SMALLEST)
-    softmax = margins.margin * np.float32(_LOG_ODDS_PER_VOXEL / STEPS_PER_VOXEL)
-    wrong = torch.from_numpy((np.log(heads / (1 - heads)) + softmax) / 2)
-    named, second = (torch.from_numpy(labels.astype(np.int32)) for labels in (prediction.segmentation, margins.second))
+    chance = np.zeros(prediction.uncertainty.shape, np.float32)
+    reached = Box.around(margins.margin < NOT_REACHABLE)
+    if reached is not None:
+        box = reached.slices
+        near = (prediction.uncertainty[box], prediction.segmentation[box], margins.margin[box], margins.second[box])
+        chance[box] = _deep_chance(*near, grid)
+    return chance
+
+
+def _deep_chance(heads: Array, labels: Array, margin: Array, second: Array, grid: Grid) -> Array:
+    """How probably each voxel is a deep error, by the heads' map and how far the boundary would have to move."""
+    doubt = np.clip(heads, _SMALLEST, 1 - _SMALLEST)
+    softmax = margin * np.float32(_LOG_ODDS_PER_VOXEL / STEPS_PER_VOXEL)
+    wrong = torch.from_numpy((np.log(doubt / (1 - doubt)) + softmax) / 2)
+    named, other = (torch.from_numpy(values.astype(np.int32)) for values in (labels, second))
     tolerance_mm = default_tolerance_mm(grid.spacing_mm, grid.spacing_mm)
-    return deep_log_odds(wrong, named, second, grid.spacing_mm[::-1], tolerance_mm).sigmoid_().numpy()
+    probability: Array = deep_log_odds(wrong, named, other, grid.spacing_mm[::-1], tolerance_mm).sigmoid_().numpy()
+    return probability

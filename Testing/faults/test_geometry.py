@@ -13,7 +13,7 @@ from scene_builders import add_volume, array_of, numpy_matrix
 from coranet.volume import read_image, read_label_map, write_volume
 from CoraNetSlicerLib.core.context import SceneContext
 from CoraNetSlicerLib.core.export import write_volume as export
-from CoraNetSlicerLib.core.images import image_header, order_on_grid_of, reordered
+from CoraNetSlicerLib.core.images import order_on_grid_of, placement_of, placement_of_file, reordered
 from CoraNetSlicerLib.core.images import read_image as import_by_slicer
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -69,9 +69,9 @@ def test_voxels_stay_where_they_are(tmp_path: Path, grid, seed):
     assert np.array_equal(read_label_map(tmp_path / "labels.nrrd").voxels, labels)
     back = import_by_slicer(tmp_path / "labels.nrrd", type(node)())
     # Slicer's reader reverses the slices of what is left-handed.
-    here = reordered(back, order_on_grid_of(node, back, tmp_path / "labels.nrrd"), node)
+    here = reordered(back, order_on_grid_of(node, placement_of(back), tmp_path / "labels.nrrd"), node)
     assert np.array_equal(array_of(here), labels)
     assert np.abs(numpy_matrix(here) - numpy_matrix(node)).max() < 1e-3
-    header = image_header(tmp_path / "labels.nrrd")
+    header = placement_of_file(tmp_path / "labels.nrrd")
     assert order_on_grid_of(node, header, tmp_path / "labels.nrrd") is not None
     counts["grids that voxels stayed on"] += 1

@@ -14,7 +14,7 @@ from coranet.contract.errors import DataError
 from coranet.contract.scan_identity import hash_steps
 
 from .context import SceneContext
-from .images import elements, ijk_to_ras, image_header, moved_to, order_on_grid_of, read_image, voxels_of
+from .images import elements, ijk_to_ras, moved_to, order_on_grid_of, placement_of_file, read_image, voxels_of
 from .results import case_key, is_result, mark_as_case, marked_volumes, nodes_of_class
 from .stepwise import run_to_end
 
@@ -87,7 +87,7 @@ class CaseVolume:
         if not path.is_file():
             return True
         try:
-            order_on_grid_of(node, image_header(path), path)
+            order_on_grid_of(node, placement_of_file(path), path)
         except DataError:
             return False
         return True
@@ -117,7 +117,7 @@ class CaseVolume:
         Of a header that contradicts itself (a spacing of 0 beside an sform, units of micrometres), Slicer's reader and
         the engine's make different places; what was segmented is what the engine made of it.
         """
-        result = image_header(self._job.prediction(self._case.id).segmentation)
+        result = placement_of_file(self._job.prediction(self._case.id).segmentation)
         # In the order of the file, or with its slices reversed, as Slicer does with what it takes for left-handed.
         for is_reversed in (False, True):
             moved = moved_to(node, AxisOrder(reverses=(False, False, is_reversed)), result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any, Optional
@@ -39,14 +40,7 @@ def read_image(path: Path, node: Any, part: str = "") -> Any:
         DataError: the path is missing, or is not an image that Slicer reads.
         PackageError: it is of DICOM, and pydicom is missing.
     """
-    if not path.exists() and not path.is_symlink():
-        raise DataError(f"'{path}' is missing; restore the file, or run again what wrote it.")
-    require_readable(path)
-    if is_implausible(path):
-        raise DataError(
-            f"'{path}' has a header without end, with a field of more than 500 bytes, or one that declares more voxels "
-            "than the file can hold; restore the file, or run again what wrote it."
-        )
+    _require_plausible(path)
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     files = _slices_in_order(path, part) if path.is_dir() or is_dicom_file(path) else [path]
     storage.SetFileName(str(files[0]))
@@ -56,35 +50,26 @@ def read_image(path: Path, node: Any, part: str = "") -> Any:
     return _read(storage, path, node)
 
 
+def _require_plausible(path: Path) -> None:
+    """Raise DataError where a file is missing, or its header cannot be true."""
+    if not path.exists() and not path.is_symlink():
+        raise DataError(f"'{path}' is missing; restore the file, or run again what wrote it.")
+    require_readable(path)
+    if is_implausible(path):
+        raise DataError(
+            f"'{path}' has a header without end, with a field of more than 500 bytes, or one that declares more voxels "
+            "than the file can hold; restore the file, or run again what wrote it."
+        )
+
+
 def require_checksum(path: Path) -> None:
     """Raise DataError where voxels of a file are missing or damaged; Slicer's reader does not notice all of it."""
     if path.is_file():
         require_whole(path)
 
 
-def image_header(path: Path) -> Any:
-    """A volume node outside of any scene that lies where the image of an NRRD file does; its voxels may not be read.
-
-    Raises:
-        DataError: it is missing, or cannot be read.
-    """
-    reader = _nrrd_reader() if path.is_file() and not is_implausible(path) else None
-    if reader is not None:
-        reader.SetFileName(str(path))
-        reader.UpdateInformation()
-    if reader is None or reader.GetReadStatus():
-        return read_image(path, slicer.vtkMRMLScalarVolumeNode())  # raises for a bad file
-    image, to_world = vtkImageData(), vtkMatrix4x4()
-    image.SetExtent(reader.GetDataExtent())
-    vtkMatrix4x4.Invert(reader.GetRasToIjkMatrix(), to_world)
-    node = slicer.vtkMRMLScalarVolumeNode()
-    node.SetAndObserveImageData(image)
-    node.SetIJKToRASMatrix(to_world)
-    return node
-
-
-def order_on_grid_of(volume_node: Any, image: Any, path: Path) -> AxisOrder:
-    """How the voxels of an image are ordered to be those of a volume.
+def order_on_grid_of(volume_node: Any, image: Placement, path: Path) -> AxisOrder:
+    """How the voxels of an image that lies somewhere are ordered to be those of a volume.
 
     A scan that is left-handed in its file, as FSL writes it, has its slices reversed by Slicer's reader, and results
     have them as the file.
@@ -94,11 +79,12 @@ def order_on_grid_of(volume_node: Any, image: Any, path: Path) -> AxisOrder:
     """
     if volume_node.GetImageData() is None:
         raise DataError(f"the volume '{volume_node.GetName()}' has no voxels; load its image before the results.")
-    order = axis_order(placement_of(image), placement_of(volume_node))
+    volume = placement_of(volume_node)
+    order = axis_order(image, volume)
     if order is None:
         raise DataError(
             f"'{path}' has a different grid than the volume '{volume_node.GetName()}': expected "
-            f"{_grid_in_words(volume_node)}, got {_grid_in_words(image)}; load it for the volume that was segmented."
+            f"{_grid_in_words(volume)}, got {_grid_in_words(image)}; load it for the volume that was segmented."
         )
     return order
 
@@ -131,21 +117,25 @@ def result_image_steps(path: Path, volume_node: Any) -> Generator[str, None, tup
     require_checksum(path)
     yield f"checksum of {path.name}"
     node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
-    order = order_on_grid_of(volume_node, node, path)
+    order = order_on_grid_of(volume_node, placement_of(node), path)
     yield f"image of {path.name}"
     return node, reordered(node, order, volume_node)
 
 
-def moved_to(image: Any, order: AxisOrder, place: Any) -> Optional[Any]:
-    """A node with the voxels of an image, in an order, on the grid of another node; None if its size is another."""
-    moved = reordered(image, order, place)
-    if moved.GetImageData().GetDimensions() != place.GetImageData().GetDimensions():
+def moved_to(image: Any, order: AxisOrder, place: Placement) -> Optional[Any]:
+    """A node with the voxels of an image, in an order, at another place; None if that has another size."""
+    moved = reordered(image, order, image)
+    if moved.GetImageData().GetDimensions() != place.size_ijk:
         return None
     if moved is image:
         moved = image.CreateNodeInstance()
         moved.UnRegister(None)
         moved.SetAndObserveImageData(image.GetImageData())
-    lie_as(moved, place)
+    matrix = vtkMatrix4x4()
+    for column, vector in enumerate((*place.steps, place.origin)):
+        for row, part in enumerate(vector):
+            matrix.SetElement(row, column, part)
+    moved.SetIJKToRASMatrix(matrix)
     moved.SetName(image.GetName())
     return moved
 
@@ -208,14 +198,6 @@ def require_unit_range(voxels: np.ndarray, path: Path) -> None:
         raise DataError(f"'{path}' must hold values from 0 to 1, got {lowest:.4g} to {highest:.4g}; segment it again.")
 
 
-def _nrrd_reader() -> Any:
-    try:
-        from vtkTeem import vtkTeemNRRDReader
-    except ImportError:  # outside the application, everything is in one module
-        return slicer.vtkTeemNRRDReader()
-    return vtkTeemNRRDReader()
-
-
 def _read(storage: Any, path: Path, node: Any) -> Any:
     if not storage.ReadData(node) or node.GetImageData() is None:
         raise DataError(f"'{path}' cannot be read as an image; check that the file is complete, or copy it again.")
@@ -235,12 +217,12 @@ def _slices_in_order(path: Path, part: str) -> list[Path]:
 
 
 def placement_of_file(path: Path) -> Placement:
-    """Where the voxels of an image file lie, by its header alone; Slicer's own reader brings it into RAS.
+    """Where the voxels of an image file lie, in the order of the file, by its header alone; in RAS.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it is missing, or cannot be read.
     """
-    require_readable(path)
+    _require_plausible(path)
     reader = _archetype_reader()
     reader.SetArchetype(str(path))
     reader.SetSingleFile(True)
@@ -269,8 +251,8 @@ def placement_of(node: Any) -> Placement:
     return Placement.of_matrix(node.GetImageData().GetDimensions(), elements(ijk_to_ras(node))[:3].tolist())
 
 
-def _grid_in_words(node: Any) -> str:
-    size = " x ".join(str(part) for part in node.GetImageData().GetDimensions())
-    spacing = " x ".join(f"{part:.4g}" for part in node.GetSpacing())
-    origin = ", ".join(f"{part:.4g}" for part in node.GetOrigin())
+def _grid_in_words(place: Placement) -> str:
+    size = " x ".join(map(str, place.size_ijk))
+    spacing = " x ".join(f"{math.hypot(*step):.4g}" for step in place.steps)
+    origin = ", ".join(f"{part:.4g}" for part in place.origin)
     return f"{size} voxels of {spacing} mm from ({origin})"

@@ -13,7 +13,7 @@ from coranet.contract.errors import DataError, JobError
 from coranet.regions.carry_over import EarlierReview, carried_over
 
 from ..core.context import SceneContext
-from ..core.images import image_header, order_on_grid_of
+from ..core.images import order_on_grid_of, placement_of_file
 from ..core.results import LoadedPrediction, find_prediction_files, results_in_scene
 from ..core.stepwise import run_to_end
 from .boundary_slide import repeat_slide
@@ -134,9 +134,9 @@ def _regions_of_files(loaded: LoadedPrediction, files: PredictionFiles) -> Regio
         )
     regions = RegionList.read(files.regions)
     # In the indices of its file; Slicer shows a left-handed scan with its slices reversed.
-    image = image_header(files.region_map)
+    image = placement_of_file(files.region_map)
     order = order_on_grid_of(loaded.volume, image, files.region_map)
-    return regions.in_order(order, image.GetImageData().GetDimensions())
+    return regions.in_order(order, image.size_ijk)
 
 
 def _carried_decisions(

@@ -30,9 +30,9 @@ from coranet.contract.errors import DataError, JobError
 
 from ..core.context import SceneContext
 from ..core.images import (
-    image_header,
     order_on_grid_of,
     placement_of,
+    placement_of_file,
     result_image_steps,
     voxels_of,
 )
@@ -330,16 +330,17 @@ def read_review_file(loaded: LoadedPrediction, files: PredictionFiles, regions: 
     review = Review.read(files.review, regions)
     if not review.slides:
         return review
-    image = image_header(files.region_map)
+    image = placement_of_file(files.region_map)
     order = order_on_grid_of(loaded.volume, image, files.region_map)
-    return _in_order(review, order, image.GetImageData().GetDimensions())
+    return _in_order(review, order, image.size_ijk)
 
 
 def write_review_file(review: Review, loaded: LoadedPrediction, files: PredictionFiles) -> None:
     """Write a review in the indices of the files of a case; the inverse of `read_review_file`."""
     if review.slides:
-        order = axis_order(placement_of(loaded.volume), placement_of(image_header(files.region_map))) or AxisOrder()
-        review = _in_order(review, order, loaded.volume.GetImageData().GetDimensions())
+        volume = placement_of(loaded.volume)
+        order = axis_order(volume, placement_of_file(files.region_map)) or AxisOrder()
+        review = _in_order(review, order, volume.size_ijk)
     review.write(files.review)
 
 

@@ -9,7 +9,8 @@ from scene_builders import LIVER_MASK, TUMOR_MASK
 
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.case_images import LabelFile
-from CoraNetSlicerLib.core.segment_classes import classes_of, label_array
+from CoraNetSlicerLib.core.segment_classes import classes_of, paint_labels
+from CoraNetSlicerLib.core.stepwise import run_to_end
 from CoraNetSlicerLib.data.case_report import name_differences
 from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow
 
@@ -23,7 +24,9 @@ def test_capitals_and_white_space_do_not_make_another_segment(context, a_labeled
     volume, other = make_labeled_case("Patient 2", {tumor: TUMOR_MASK, liver: LIVER_MASK})
     labels = classes_of([a_labeled_case[1], other])
     assert [label.name for label in labels] == ["Liver", "Tumor"]
-    np.testing.assert_array_equal(label_array(context, other, volume, labels), LIVER_MASK * 1 + TUMOR_MASK * 2)
+    np.testing.assert_array_equal(
+        run_to_end(paint_labels(context, other, volume, labels)), LIVER_MASK * 1 + TUMOR_MASK * 2
+    )
     rows = [CaseRow("1", CaseRole.LABELED, a_labeled_case[0], a_labeled_case[1])]
     rows.append(CaseRow("2", CaseRole.LABELED, volume, other))
     assert list(name_differences(rows, ["Liver", "Tumor"])) == []
@@ -34,7 +37,7 @@ def test_the_form_of_an_accent_does_not_count(context, make_labeled_case, liver)
     _, first = make_labeled_case("Patient 1", {"M\u00fcller": LIVER_MASK})
     volume, other = make_labeled_case("Patient 2", {liver: LIVER_MASK})
     labels = classes_of([first, other])
-    np.testing.assert_array_equal(label_array(context, other, volume, labels), LIVER_MASK * 1)
+    np.testing.assert_array_equal(run_to_end(paint_labels(context, other, volume, labels)), LIVER_MASK * 1)
 
 
 @pytest.mark.parametrize("liver", ["Livers", "Liver_", "Leber", "Liver 2", "L iver"])

@@ -16,7 +16,6 @@ from coranet.contract.segment_names import match_name
 from .case_images import LabelFile, label_type
 from .context import SceneContext
 from .images import size_kji, voxels_of
-from .stepwise import run_to_end
 
 # Names of the representations of a segment.
 BINARY_LABELMAP, CLOSED_SURFACE = "Binary labelmap", "Closed surface"
@@ -94,8 +93,12 @@ def is_empty_segment(segment: Any) -> bool:
     return not ((voxels[:: (voxels.size // _SAMPLED_VOXELS) | 1] == value).any() or (voxels == value).any())
 
 
-def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]) -> np.ndarray:
+def paint_labels(
+    context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]
+) -> Generator[None, None, np.ndarray]:
     """The segments as label values on the volume's own grid; transforms above the two nodes are taken into account.
+
+    Stops after each class.
 
     Returns:
         uint8 (uint16 for values above 255) of shape (k, j, i); 0 where no segment is. All of it is 0 where all segments
@@ -104,13 +107,6 @@ def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any,
     Raises:
         DataError: two segments overlap, or they have voxels and none inside the volume.
     """
-    return run_to_end(paint_labels(context, segmentation_node, volume_node, labels))
-
-
-def paint_labels(
-    context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]
-) -> Generator[None, None, np.ndarray]:
-    """What `label_array` does, in steps: stops after each class, and returns the array at the end."""
     result = np.zeros(size_kji(volume_node), dtype=label_type(labels))
     for label in labels:
         mask = _segment_mask(context, segmentation_node, volume_node, label.name)

@@ -26,6 +26,7 @@ qt_modules.install()
 from fake_application import FakeApplication  # noqa: E402
 from form import child_widget_variables, load_ui, open_everything  # noqa: E402
 from messages import complaints, listen  # noqa: E402
+from scene_fixtures import a_standalone_scene as a_standalone_scene  # noqa: E402
 from scene_fixtures import cases as cases  # noqa: E402
 from scene_fixtures import context as context  # noqa: E402
 from scene_fixtures import make_labeled_case as make_labeled_case  # noqa: E402

@@ -19,6 +19,7 @@ from scene_builders import (
     add_volume,
     rotated_ijk_to_ras,
 )
+from scene_fixtures import a_standalone_scene as a_standalone_scene
 from scene_fixtures import cases as cases
 from scene_fixtures import context as context
 from scene_fixtures import make_labeled_case as make_labeled_case

@@ -10,13 +10,31 @@ from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, 
 
 from CoraNetSlicerLib.core.context import SceneContext
 from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.core.results import nodes_of_class
 from CoraNetSlicerLib.data.presenter import CasesPresenter
 
 
-@pytest.fixture
-def context() -> SceneContext:
-    """An empty scene with its logics."""
+@pytest.fixture(scope="session")
+def a_standalone_scene() -> SceneContext:
+    """The scene of all tests, one after the other: to make one takes longer than most tests."""
     return SceneContext.standalone()
+
+
+@pytest.fixture
+def context(a_standalone_scene: SceneContext) -> Iterator[SceneContext]:
+    """An empty scene with its logics, and with the colour tables that every scene has."""
+    scene = a_standalone_scene.scene
+    before = {node.GetID() for node in nodes_of_class(scene, "vtkMRMLNode")}
+    yield a_standalone_scene
+    scene.Clear(0)
+    # Singletons survive that, as when a scene is closed in the application.
+    for node in nodes_of_class(scene, "vtkMRMLNode"):
+        if node.GetID() not in before:
+            scene.RemoveNode(node)
+    scene.SetURL("")
+    scene.SetRootDirectory("")
+    scene.SetSaveToXMLString(0)
+    scene.SetLoadFromXMLString(0)
 
 
 @pytest.fixture

@@ -1,21 +1,21 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from scans import grid_of, name_of_direction, signed_permutations, tilted
 
 from coranet.coarse.grid import CanonicalGrid
 from coranet.data.orientation import Orientation
 
 
-@pytest.mark.parametrize("direction", signed_permutations(), ids=name_of_direction)
-def test_it_is_that_of_the_canonical_voxels(direction):
-    grid = grid_of(direction=tilted(direction))
-    voxels = Orientation.of(grid.direction).to_canonical(np.zeros(grid.size_ijk[::-1]))
-    canonical = CanonicalGrid.of(grid)
-    assert canonical.shape == voxels.shape
-    extents = sorted(count * step for count, step in zip(canonical.shape, canonical.spacing_dhw, strict=True))
-    assert extents == sorted(count * step for count, step in zip(grid.size_ijk, grid.spacing_mm, strict=True))
+def test_it_is_that_of_the_canonical_voxels():
+    for direction in signed_permutations():
+        name, grid = name_of_direction(direction), grid_of(direction=tilted(direction))
+        voxels = Orientation.of(grid.direction).to_canonical(np.zeros(grid.size_ijk[::-1]))
+        canonical = CanonicalGrid.of(grid)
+        assert canonical.shape == voxels.shape, name
+        extents = sorted(count * step for count, step in zip(canonical.shape, canonical.spacing_dhw, strict=True))
+        expected = sorted(count * step for count, step in zip(grid.size_ijk, grid.spacing_mm, strict=True))
+        assert extents == expected, name
 
 
 def test_another_number_of_voxels_covers_the_same_extent():

@@ -33,21 +33,20 @@ def test_windows_are_few_and_no_larger_than_needed(size, sizes, overlap, window,
     assert (cover.window, cover.starts) == (window, starts)
 
 
-@pytest.mark.parametrize(
-    ("size", "most", "overlap", "factor"),
-    [each for each in product((3, 16, 37, 64, 100), (16, 24), (0, 3, 8, 15), (1, 4, 8)) if each[1] % each[3] == 0],
-)
-def test_an_axis_is_covered_with_at_least_the_overlap_and_weights_that_sum_to_one(size, most, overlap, factor):
-    cover = AxisCover.of(size, range(factor, most + 1, factor), overlap)
-    assert cover.window % factor == 0 and cover.window <= most
-    total = torch.zeros(size)
-    spans = [cover.span(number) for number in range(len(cover.starts))]
-    for (first, end), weight in zip(spans, cover.weights(), strict=True):
-        assert weight.dtype == torch.float32 and len(weight) == end - first and weight.min() >= 0
-        total[first:end] += weight
-    torch.testing.assert_close(total, torch.ones(size))
-    assert all(end - first >= overlap for (_, end), (first, _) in zip(spans, spans[1:], strict=False))
-    assert spans[0][0] == 0 and spans[-1][1] == size
+@pytest.mark.parametrize(("most", "factor"), list(product((16, 24), (1, 4, 8))))
+def test_an_axis_is_covered_with_at_least_the_overlap_and_weights_that_sum_to_one(most, factor):
+    for size, overlap in product((3, 16, 37, 64, 100), (0, 3, 8, 15)):
+        cover = AxisCover.of(size, range(factor, most + 1, factor), overlap)
+        assert cover.window % factor == 0 and cover.window <= most, (size, overlap)
+        total = torch.zeros(size)
+        spans = [cover.span(number) for number in range(len(cover.starts))]
+        for (first, end), weight in zip(spans, cover.weights(), strict=True):
+            assert weight.dtype == torch.float32 and len(weight) == end - first and weight.min() >= 0, (size, overlap)
+            total[first:end] += weight
+        torch.testing.assert_close(total, torch.ones(size), msg=f"of {size} with {overlap}: {total}")
+        overlaps = [end - first for (_, end), (first, _) in zip(spans, spans[1:], strict=False)]
+        assert min(overlaps, default=overlap) >= overlap, (size, overlap)
+        assert spans[0][0] == 0 and spans[-1][1] == size, (size, overlap)
 
 
 def test_where_two_windows_overlap_the_nearer_middle_counts_more():

@@ -84,9 +84,9 @@ def test_luminance_and_contrast_are_those_of_wcag():
 
 
 @pytest.mark.parametrize("color", [*STRUCTURE_COLORS, (0.5, 0.68, 0.5), (0.95, 0.84, 0.57), (0.5,) * 3, (0.0,) * 3])
-@pytest.mark.parametrize("grey", GREYS[::15])
-def test_one_of_the_two_bounds_stands_out_from_any_grey_by_lightness_alone(color, grey):
-    assert max(contrast(conservative_color(color), grey), contrast(radical_color(color), grey)) >= 3.0
+def test_one_of_the_two_bounds_stands_out_from_any_grey_by_lightness_alone(color):
+    for grey in GREYS[::15]:
+        assert max(contrast(conservative_color(color), grey), contrast(radical_color(color), grey)) >= 3.0, grey
 
 
 @pytest.mark.parametrize("color", STRUCTURE_COLORS)
@@ -118,6 +118,6 @@ def test_structures_uncertain_region_and_marked_place_can_be_told_apart(eyes):
 
 
 @pytest.mark.parametrize("eyes", EYES)
-@pytest.mark.parametrize("grey", GREYS[::51])
-def test_a_quarter_of_yellow_is_seen_on_bright_mr_and_on_dark_ct(eyes, grey):
-    assert distance(over(UNCERTAIN_COLOR, grey, 0.25), grey, eyes) >= 10.0
+def test_a_quarter_of_yellow_is_seen_on_bright_mr_and_on_dark_ct(eyes):
+    for grey in GREYS[::51]:
+        assert distance(over(UNCERTAIN_COLOR, grey, 0.25), grey, eyes) >= 10.0, grey

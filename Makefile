@@ -57,7 +57,7 @@ test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(BY_FILE)
 
 quick: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' --ignore Testing/faults --in-forks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' --ignore Testing/faults -n auto $(BY_FILE)
 
 # `make test` runs a sample of the same tests.
 faults: $(INSTALLED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import random
 import sys
@@ -10,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from forked_run import pytest_addoption as pytest_addoption
-from forked_run import pytest_runtestloop as pytest_runtestloop
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -35,7 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """From here on garbage is that of tests."""
+    """From here on garbage is that of tests, and PyTorch's loggers pass on what they get, as others do.
+
+    To each of some forty that do not, pytest would add its handlers six times in a test.
+    """
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("torch") and isinstance(logger, logging.Logger):
+            logger.propagate = True
     gc.freeze()
     gc.enable()
 

@@ -170,6 +170,18 @@ def test_on_a_turned_grid_of_several_structures_all_voxels_are_uncertain_ones_of
     assert places_found.region_map.dtype == np.uint16
 
 
+@pytest.mark.parametrize("odd_slice", [4, 5, 6, 7])
+def test_where_slices_are_thick_each_of_them_has_points(odd_slice):
+    grid = grid_of((40, 40, 12), spacing_mm=(1.0, 1.0, 10.0), direction=np.eye(3))
+    k, j, i = np.indices((12, 40, 40))
+    away = np.hypot(j - 20, i - 20)
+    labels = ((away < 12) & (k > 1) & (k < 10)).astype(np.uint8)
+    differs = (k == odd_slice) & (away >= 12) & (away < 14)
+    prediction = prediction_of(labels, labels, labels | differs)
+    place = find_places("a", prediction, grid, 0.0, None, 0.5 * differs.astype(np.float32)).list.regions[0]
+    assert (place.slice_axis, place.center_ijk[2]) == (2, odd_slice)
+
+
 def test_random_labels_are_no_obstacle():
     prediction = random_prediction()
     places_found = find_places("a", prediction, grid_of(), 0.25)

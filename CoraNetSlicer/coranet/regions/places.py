@@ -28,8 +28,8 @@ from .structures import Structure, structures_of
 
 # Less probable errors are too many to be looked at one by one, and add up to nothing.
 _LEAST_CHANCE = 1e-3
-# A ball's radius has so many cells, in which points of the surface and errors are gathered.
-_CELLS_A_RADIUS = 4
+# A ball's radius has so many cells, in which errors are gathered, and so many points of the surface.
+_CELLS_A_RADIUS, _POINTS_A_RADIUS = 4, 2
 # Points of one surface that are compared: of the tree of a vessel there are more.
 _MOST_POINTS = 20_000
 
@@ -273,8 +273,8 @@ def _balls(grid: Grid, errors: _Errors, structures: list[Structure], rule: Place
 class _Candidates:
     """The points of one structure's surface, and what is expected to be wrong around each.
 
-    Points and errors are gathered in cells of a quarter of the radius, so that their number goes with the surface in
-    units of the radius, whatever the voxels.
+    Errors are gathered in cells of a quarter of the radius, points in cells of half of it, so that their number goes
+    with the surface in units of the radius, whatever the voxels. Each slice has points of its own if places are discs.
 
     Attributes:
         structure: label value.
@@ -306,13 +306,15 @@ class _Candidates:
     def of(structure: Structure, grid: Grid, errors: _Errors, rule: PlaceRule) -> _Candidates:
         radius_mm, axis = rule.shape_of(structure, grid)
         steps = steps_mm(grid.spacing_mm, radius_mm, axis)
-        strides = [max(1, int(radius_mm / _CELLS_A_RADIUS / step)) for step in steps[::-1]]
-        cells = _Cells(strides, errors.voxels.shape)
+        cells, apart = (
+            _Cells([max(1, int(radius_mm / count / step)) for step in steps[::-1]], errors.voxels.shape)
+            for count in (_CELLS_A_RADIUS, _POINTS_A_RADIUS)
+        )
         members = errors.near(structure, radius_mm, grid)
         near = SparseVoxels(errors.voxels.places[members], errors.voxels.shape)
         used, cell_of = np.unique(cells.of(near), return_inverse=True)
         wrong = np.bincount(cell_of, weights=errors.chance[members], minlength=len(used))
-        centers = _points(structure, cells, used, wrong)
+        centers = _points(structure, apart, cells.of(structure.surface), (used, wrong))
         points, middles = (cKDTree(ijk * np.array(steps)) for ijk in (centers, cells.centers_ijk(used)))
         pairs = points.sparse_distance_matrix(middles, radius_mm, output_type="ndarray")
         around = csr_array(
@@ -340,12 +342,19 @@ class _Candidates:
         self.gain = np.where(self.gain > 0, self.around @ self.wrong, 0.0)
 
 
-def _points(structure: Structure, cells: _Cells, used: Array, wrong: Array) -> Array:
-    """(P, 3), ijk: points of the surface, two cells apart; of too many, those where most may be wrong."""
-    apart = _Cells([2 * stride for stride in cells.strides], cells.shape)
+def _points(structure: Structure, apart: _Cells, cell_of: Array, expected: tuple[Array, Array]) -> Array:
+    """(P, 3), ijk: a point of the surface for each coarse cell; of too many, those where most may be wrong.
+
+    Args:
+        structure: it lies on.
+        apart: the coarse cells.
+        cell_of: of each voxel of the surface, the cell of the errors in which it lies.
+        expected: numbers of these cells, ascending, and what is expected to be wrong in each.
+    """
+    used, wrong = expected
     _, firsts = np.unique(apart.of(structure.surface), return_index=True)
     if len(firsts) > _MOST_POINTS:
-        numbers = cells.of(structure.surface)[firsts]
+        numbers = cell_of[firsts]
         at = np.minimum(np.searchsorted(used, numbers), len(used) - 1)
         here = np.where(used[at] == numbers, wrong[at], 0)
         firsts = firsts[np.argsort(-here, kind="stable")[:_MOST_POINTS]]

@@ -250,3 +250,21 @@ def test_an_axis_without_a_direction_has_no_spacing(tmp_path, directions):
     path.write_bytes(f"{head}encoding: raw\n\n".encode() + VOXELS.tobytes())
     with pytest.raises(DataError, match="does not say how large its voxels are|cannot be read as an image"):
         read_image(path)
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize(("dtype", "order"), [("f4", "<"), ("f8", "<"), ("f4", ">")])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_voxels_of_nifti_that_are_no_numbers_are_refused_which_itk_takes_for_zeros(
+    tmp_path, monkeypatch, ending, dtype, order, value
+):
+    # So that numbers lie across the pieces that are looked at.
+    monkeypatch.setattr("coranet.volume.integrity._CHUNK", 101)
+    array = VOXELS.astype(dtype)
+    path = write_nifti(tmp_path / f"whole{ending}", array, order=order, sform_code=1)
+    np.testing.assert_array_equal(read_image(path).voxels, VOXELS)
+    array[0, 0, 0] = array[3, 2, 1] = array[-1, -1, -1] = value
+    path = write_nifti(tmp_path / f"a{ending}", array, order=order, sform_code=1)
+    for read in (read_image, read_label_map):
+        with pytest.raises(DataError, match=r"has 3 voxels that are not numbers .* which ITK and Slicer read as 0"):
+            read(path)

@@ -1,6 +1,7 @@
 """Whether an image file has all its voxels, and its compressed stream the checksum that it was written with.
 
-ITK takes what is missing of a NIfTI file for zeros, reads a damaged MetaImage file as it is, and compares no checksum.
+ITK takes what is missing in a NIfTI file for zeros, and what is no number; it reads a damaged MetaImage file as it is,
+and compares no checksum.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import bz2
 import math
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 from ..contract.errors import DataError
 from .nifti_header import FIRST_VOXEL, NiftiHeader, is_nifti, read_nifti_header
@@ -56,10 +60,46 @@ def _require_whole_nifti(path: Path) -> None:
             "in Slicer."
         )
     _require_offset(path, header)
+    numbers = _Numbers(header)
     if is_compressed:
-        _require_stream(path, 0, header.bytes_needed)
+        _require_stream(path, 0, header.bytes_needed, look=numbers.look)
     else:
         _require_length(path, path.stat().st_size, header.bytes_needed)
+        with open(path, "rb") as file:
+            while header.fractions and (piece := file.read(_CHUNK)):
+                numbers.look(piece)
+    if numbers.wrong:
+        raise DataError(
+            f"'{path}' has {numbers.wrong} voxels that are not numbers (NaN or infinite), which ITK and Slicer read as "
+            "0; replace them by the background value."
+        )
+
+
+class _Numbers:
+    """Counts the voxels of a NIfTI file that are not numbers, while its bytes go by.
+
+    Attributes:
+        wrong: how many there are.
+    """
+
+    def __init__(self, header: NiftiHeader) -> None:
+        self.wrong = 0
+        self._type = np.dtype(header.fractions) if header.fractions else None
+        self._before, self._left = header.offset, header.bytes_needed - header.offset
+        self._rest = b""
+
+    def look(self, piece: bytes) -> None:
+        """Look at the next bytes."""
+        if self._type is None:
+            return
+        skipped = min(self._before, len(piece))
+        self._before -= skipped
+        data = self._rest + piece[skipped:]
+        data, self._rest = data[: self._left], b""
+        whole = len(data) - len(data) % self._type.itemsize
+        self._left -= whole
+        self._rest = data[whole:]
+        self.wrong += int(np.count_nonzero(~np.isfinite(np.frombuffer(data[:whole], self._type))))
 
 
 def _require_offset(path: Path, header: NiftiHeader) -> None:
@@ -142,7 +182,7 @@ def _require_length(path: Path, size: int, needed: int, is_noted: bool = True) -
         note(f"'{path}' has {size - needed} bytes more than its header declares; they are left out.")
 
 
-def _require_stream(path: Path, start: int, needed: int, named: int = 0) -> None:
+def _require_stream(path: Path, start: int, needed: int, named: int = 0, look: Callable[[bytes], object] = len) -> None:
     """Decompress a gzip or zlib stream to its end, which compares its checksum; gzip members in a row count as one.
 
     Args:
@@ -150,6 +190,7 @@ def _require_stream(path: Path, start: int, needed: int, named: int = 0) -> None
         start: where the stream begins.
         needed: bytes that must come out.
         named: bytes that the header gives the stream, of which ITK reads no more; 0: it does not say.
+        look: gets what comes out, piece by piece.
     """
     size = 0
     with open(path, "rb") as file:
@@ -159,7 +200,7 @@ def _require_stream(path: Path, start: int, needed: int, named: int = 0) -> None
         while is_member:
             decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
             try:
-                length, data = _decoded(decoder, data, file)
+                length, data = _decoded(decoder, data, file, look)
             except zlib.error as error:
                 raise _damaged(path, _reason(error)) from None
             size += length
@@ -194,14 +235,20 @@ def _require_numbers(path: Path, start: int, needed: int) -> None:
         )
 
 
-def _decoded(decoder: zlib._Decompress, data: bytes, file: BinaryIO) -> tuple[int, bytes]:
+def _decoded(
+    decoder: zlib._Decompress, data: bytes, file: BinaryIO, look: Callable[[bytes], object]
+) -> tuple[int, bytes]:
     """How long a stream is, and what has been read after its end; it is looked at in pieces of bounded size."""
     size = 0
     while data and not decoder.eof:
-        size += len(decoder.decompress(data, _CHUNK))
+        piece = decoder.decompress(data, _CHUNK)
+        look(piece)
+        size += len(piece)
         data = decoder.unconsumed_tail or (b"" if decoder.eof else file.read(_CHUNK))
     if not decoder.eof:
-        size += len(decoder.flush())
+        piece = decoder.flush()
+        look(piece)
+        size += len(piece)
     return size, decoder.unused_data
 
 

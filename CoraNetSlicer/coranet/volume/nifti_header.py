@@ -29,6 +29,8 @@ _UNIT_NAMES = {_METRES: "metres", _MICRONS: "micrometres"}
 # Voxels of a scan larger than this are no voxels: the unit is wrong.
 _LARGEST_SPACING_MM = 100.0
 _SCANNER = 1
+# Types of voxels that may be no numbers.
+_FRACTIONS = {16: "f4", 64: "f8"}
 # Where voxels begin at the earliest in a file of one piece.
 FIRST_VOXEL = 352
 _ORTHOGONAL = 1e-3
@@ -43,6 +45,7 @@ class NiftiHeader:
     Attributes:
         sizes: of each dimension.
         pixdim: spacing along the first three of them, as written.
+        fractions: type of voxels with fractions, as NumPy writes it; "": they are whole numbers, or others.
         bits: of a voxel.
         offset: of the first voxel, bytes.
         slope, intercept: scl_slope and scl_inter.
@@ -55,6 +58,7 @@ class NiftiHeader:
 
     sizes: tuple[int, ...]
     pixdim: tuple[float, ...]
+    fractions: str
     bits: int
     offset: int
     slope: float
@@ -108,6 +112,7 @@ def _fields(content: bytes, order: str) -> NiftiHeader:
     return NiftiHeader(
         sizes=dim[1 : 1 + min(7, max(0, dim[0]))],
         pixdim=pixdim[1:4],
+        fractions=f"{order}{_FRACTIONS[kind]}" if (kind := field("h", 70)[0]) in _FRACTIONS else "",
         bits=field("h", 72)[0],
         offset=_whole(field("f", 108)[0]),
         slope=field("f", 112)[0],

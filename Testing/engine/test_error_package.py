@@ -46,7 +46,7 @@ def test_the_softmax_has_its_share_of_a_deep_error_and_is_believed_where_all_hea
     odds = learned(learned.sampled(case.evidence, slice(0, len(case.truth)), everywhere)).reshape(case.truth.shape)
     margins = [case.evidence.channels[HEAD_CHANNELS.index(f"{head}_margin")].float() for head in HeadLogits._fields]
     margin = margins[0]
-    odds = torch.where(torch.stack(margins).amin(0) < 5, odds, -margin)
+    odds = torch.where(torch.stack(margins).amin(0) < 6, odds, -margin)
     mixed = (1 - share) * odds - share * margin
     deep_odds = deep_log_odds(mixed, case.evidence.classes, case.evidence.runner_up, case.spacing_dhw, 1.0)
     wrong, deep = an_error_model.apply(case.evidence)

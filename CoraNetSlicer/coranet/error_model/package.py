@@ -31,7 +31,7 @@ _WEIGHTS, _KEY = "error_model.pt", "error_model"
 _MARGIN = HEAD_CHANNELS.index("segmentation_margin")
 # Where every head is surer than this, the softmax is taken at its word.
 _HEAD_MARGINS = [HEAD_CHANNELS.index(f"{head}_margin") for head in HeadLogits._fields]
-_SURE = 5.0
+_SURE = 6.0
 # So much of the log-odds of a deep error are those of any error: with thick slices there are few neighbours.
 _ANY_ERROR = 0.25
 # Log-odds of deep errors below minus this come half as close to it, in their order: a map stores nothing below -10.4.

@@ -29,6 +29,7 @@ from messages import complaints, listen  # noqa: E402
 from scene_fixtures import a_standalone_scene as a_standalone_scene  # noqa: E402
 from scene_fixtures import cases as cases  # noqa: E402
 from scene_fixtures import context as context  # noqa: E402
+from scene_fixtures import impatient as impatient  # noqa: E402
 from scene_fixtures import make_labeled_case as make_labeled_case  # noqa: E402
 from scene_fixtures import some_cases as some_cases  # noqa: E402
 

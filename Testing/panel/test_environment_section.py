@@ -14,6 +14,13 @@ from CoraNetSlicerLib.environment.probe import Health
 from CoraNetSlicerLib.environment.section import EnvironmentSection
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch) -> None:
+    """Programs type and install faster than people and packages."""
+    monkeypatch.setattr("CoraNetSlicerLib.environment.presenter._POLL_MS", 20)
+    monkeypatch.setattr("CoraNetSlicerLib.environment.section._TYPING_MS", 50)
+
+
 @pytest.fixture
 def probe() -> ScriptedProbe:
     return ScriptedProbe(healthy())

@@ -22,6 +22,7 @@ from scene_builders import (
 from scene_fixtures import a_standalone_scene as a_standalone_scene
 from scene_fixtures import cases as cases
 from scene_fixtures import context as context
+from scene_fixtures import impatient as impatient
 from scene_fixtures import make_labeled_case as make_labeled_case
 from scene_fixtures import some_cases as some_cases
 from synthetic_predictions import CASE_ID, write_margins, write_regions, write_segmented_job

@@ -37,6 +37,14 @@ def context(a_standalone_scene: SceneContext) -> Iterator[SceneContext]:
     scene.SetLoadFromXMLString(0)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def impatient() -> Iterator[None]:
+    """Who waits for a job looks often: most jobs of tests end in a tenth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("CoraNetSlicerLib.jobs.handle._POLL_INTERVAL_S", 0.02)
+        yield
+
+
 @pytest.fixture
 def cases(context: SceneContext) -> Iterator[CasesPresenter]:
     """The presenter of the cases; there are none yet."""

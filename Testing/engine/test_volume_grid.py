@@ -101,6 +101,25 @@ def test_a_grid_that_is_none_is_refused(tmp_path, make, message):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_scaled"),
+    [
+        ("ElementToIntensityFunctionSlope = 2\n", True),
+        ("ElementToIntensityFunctionOffset = -1024\n", True),
+        ("ElementToIntensityFunctionSlope = nan\n", True),
+        ("ElementToIntensityFunctionSlope = 1.0\nElementToIntensityFunctionOffset = 0\n", False),
+    ],
+)
+def test_a_scale_of_a_metaimage_that_itk_passes_over_is_refused(tmp_path, fields, is_scaled):
+    path = meta(tmp_path / "a.mha", "1 0 0 0 1 0 0 0 1")
+    path.write_bytes(path.read_bytes().replace(b"ElementDataFile", fields.encode() + b"ElementDataFile"))
+    if not is_scaled:
+        np.testing.assert_array_equal(read_image(path).voxels, VOXELS)
+        return
+    with pytest.raises(DataError, match="scales its intensities .* apply both to its voxels"):
+        read_image(path)
+
+
 # -- properties --
 
 

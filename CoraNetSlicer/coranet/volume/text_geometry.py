@@ -12,7 +12,7 @@ from pathlib import Path
 from ..contract.errors import DataError
 from .grid import Grid, by
 from .notes import note
-from .text_headers import read_meta_header, read_nrrd_header
+from .text_headers import MetaHeader, read_meta_header, read_nrrd_header
 
 _MM_PER_UNIT = {
     "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
@@ -35,7 +35,8 @@ def in_millimetres(path: Path, grid: Grid) -> Grid:
         grid: as ITK understands its header.
 
     Raises:
-        DataError: the header of a NRRD or MetaImage file names no spacing, axes of different units, or no place.
+        DataError: the header of a NRRD or MetaImage file names no spacing, axes of different units, no place, or a
+            scale of the intensities.
     """
     spacing, units = _described(path)
     if spacing is not None and sum(math.isfinite(length) and length != 0 for length in spacing) < _DIMENSIONS:
@@ -70,10 +71,24 @@ def _described(path: Path) -> tuple[list[float] | None, list[str]]:
             raise DataError(
                 f"'{path}' has a matrix or an offset that is not a number; save it again with the right header."
             )
+        _require_unscaled(path, meta)
         unit = meta.fields.get("distanceunits", "")
         spacing = meta.fields.get("elementspacing", meta.fields.get("elementsize", ""))
         return _numbers(spacing), [unit] if unit else []
     return None, []
+
+
+def _require_unscaled(path: Path, meta: MetaHeader) -> None:
+    """Look for a scale of the intensities, which ITK and Slicer pass over."""
+    slope, offset = (
+        _numbers(meta.fields.get(f"elementtointensityfunction{name}", usual))
+        for name, usual in (("slope", "1"), ("offset", "0"))
+    )
+    if slope != [1.0] or offset != [0.0]:
+        raise DataError(
+            f"'{path}' scales its intensities (ElementToIntensityFunctionSlope and ...Offset), which ITK and Slicer "
+            "pass over; apply both to its voxels, and remove them from its header."
+        )
 
 
 def _numbers(text: str) -> list[float]:

@@ -220,11 +220,19 @@ def _write(
         if merged:
             labels, values = Volume((labels.voxels > 0).astype(np.uint8), labels.grid), (1,)
     for box, paths in places:
+        # First: it is refused where memory cannot hold it.
+        _save(paths["image"], _prepared_image(case, preprocessing, image, box))
         if labels is not None:
             _save(paths["labels"], preprocessing.prepare_labels(labels, values, known, box))
         if known is not None:
             _save(paths["known"], preprocessing.prepare_known(known, box))
-        _save(paths["image"], preprocessing.prepare_image(image, box).astype(np.float16))
+
+
+def _prepared_image(case: Case, preprocessing: Preprocessing, image: Volume, box: Box | None) -> Array:
+    try:
+        return preprocessing.prepare_image(image, box).astype(np.float16)
+    except DataError as error:
+        raise DataError(f"'{case.described_image}' cannot be prepared: {error}") from None
 
 
 def _save(path: Path, array: Array) -> None:

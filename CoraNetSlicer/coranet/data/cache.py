@@ -232,7 +232,7 @@ def _prepared_image(case: Case, preprocessing: Preprocessing, image: Volume, box
     try:
         return preprocessing.prepare_image(image, box).astype(np.float16)
     except DataError as error:
-        raise DataError(f"'{case.described_image}' cannot be prepared: {error}") from None
+        raise DataError(f"in '{case.described_image}' {error}") from None
 
 
 def _save(path: Path, array: Array) -> None:

@@ -78,7 +78,7 @@ class OverlaysPresenter:
         self._attached: tuple[object, ...] = ()
         self.reviewed: Optional[Review] = None
         self._must_recount = self._is_sliding = False
-        self._is_place_marked = self._is_restored = False
+        self._is_place_marked = False
         self._paint = Deferred(application, self.changed.send)
         self._look_again = Deferred(application, self._look)
         self._rest = Deferred(application, self._on_rest)
@@ -185,7 +185,6 @@ class OverlaysPresenter:
         self._attached = ()
         self._framed.clear()
         self._look()
-        self._is_restored = self.current is not None
 
     def close(self) -> None:
         """Let go of the scene."""
@@ -338,9 +337,8 @@ class OverlaysPresenter:
         if self.current is not None:
             shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
             missing = [appearance for appearance in shown if appearance.misses_surface]
-            # A scene can be saved without surfaces.
-            is_restored, self._is_restored = self._is_restored, False
-            if is_restored and is_surface_colored(self.current.segmentation) and shown[0].ids_in_3d:
+            # Results of the command line have no surfaces, and a scene can be saved without them.
+            if is_surface_colored(self.current.segmentation) and shown[0].ids_in_3d:
                 missing = [shown[0], *missing]
         self._surfaces.make(missing)
 

@@ -39,7 +39,7 @@ class TestWithoutResult:
 
 class TestLooks:
     def test_a_new_result_is_ready_for_review(self, loaded, presenter, row):
-        assert drawn(row) == ("rcRu", "")
+        assert drawn(row) == ("rcRu", "r")
         assert [row(kind).opacity for kind in KINDS] == [0.12, 1.0, 1.0, 0.25, 0.6]
         assert presenter.look == "contours"
 
@@ -57,10 +57,12 @@ class TestLooks:
         assert [row(kind).opacity for kind in KINDS[:4]] == [0.5 if look == "filled" else 0.12, 1.0, 1.0, 0.25]
         assert presenter.uncertainty_map.has_legend == (look == "uncertainty")
 
-    def test_a_look_makes_the_surfaces_that_it_needs_one_at_a_time(self, loaded, presenter, application, row):
+    def test_a_result_of_the_command_line_gets_its_surfaces_one_at_a_time(
+        self, context, tmp_path, presenter, application, row
+    ):
         received = []
         presenter.changed.connect(lambda: received.append(presenter.status))
-        presenter.apply_look("contours")
+        presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
         assert drawn(row)[1] == "", "not yet"
         application.run()
         assert drawn(row)[1] == "r"
@@ -127,7 +129,7 @@ class TestVisibility:
     def test_a_row_comes_back_alone_from_a_hidden_node(self, loaded, presenter, row):
         loaded.overlays.GetDisplayNode().SetVisibility(False)
         presenter.set_visible_2d("radical", True)
-        assert drawn(row) == ("rR", "")
+        assert drawn(row) == ("rR", "r")
 
     def test_a_class_that_a_person_hid_stays_hidden(self, loaded, presenter):
         display = loaded.segmentation.GetDisplayNode()
@@ -315,7 +317,7 @@ class TestSurfacesThatAreMadeAnew:
             raise RuntimeError("a filter failed")
 
         monkeypatch.setattr("CoraNetSlicerLib.review.segment_surfaces.surface_making_steps", fails)
-        presenter.set_visible_3d("result", True)
+        presenter.set_visible_3d("radical", True)
         application.run()
         assert presenter.status == "" and "could not be made" in caplog.text
 

@@ -114,12 +114,12 @@ class TestWhichResult:
         presenter.apply_look("filled")
         presenter.uncertainty_map.set_legend(True)
         presenter.choose(loaded.segmentation.GetID())
-        assert drawn(row) == ("rcRum", "")
+        assert drawn(row) == ("rcRum", "r")
         assert views[0].GetForegroundVolumeID() == loaded.uncertainty.GetID()
         assert views[0].GetBackgroundVolumeID() == loaded.volume.GetID()
         assert presenter.uncertainty_map.has_legend
         presenter.choose(other.segmentation.GetID())
-        assert drawn(row) == ("rm", "")
+        assert drawn(row) == ("rm", "r")
 
     def test_one_that_comes_while_somebody_is_at_work_waits(self, context, tmp_path, loaded, presenter, application):
         presenter.is_held = True

@@ -193,6 +193,11 @@ def one_bit_a_voxel(folder: Path) -> None:
     series(folder, BitsAllocated=1, BitsStored=1, HighBit=0, PixelRepresentation=0)
 
 
+def upper_12_bits(folder: Path) -> None:
+    """As files of before 2006 may have them: ITK reads the lower bits, without the largest part of each number."""
+    series(folder, BitsStored=12, HighBit=15, PixelRepresentation=0)
+
+
 def packed_12_bits(folder: Path) -> None:
     """As files of before 1993 have them: two voxels in three bytes."""
     series(folder, BitsAllocated=12, BitsStored=12, HighBit=11, PixelRepresentation=0)
@@ -251,6 +256,7 @@ REFUSED = [
     (palette, "a colour image with a palette"),
     (mosaic, "a mosaic of Siemens"),
     (one_bit_a_voxel, "stores 1 bits a voxel, expected 8, 16, 32"),
+    (upper_12_bits, "has its 12 bits a voxel below bit 15 .HighBit., expected 11"),
     (packed_12_bits, "stores 12 bits a voxel|voxels are missing"),
     (two_patients_of_one_number, "holds 2 DICOM series, expected exactly 1"),
     (two_studies_of_one_number, "holds 2 DICOM series, expected exactly 1"),

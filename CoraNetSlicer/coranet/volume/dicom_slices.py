@@ -88,6 +88,12 @@ def _require_plain_values(path: Path, header: Dataset) -> None:
             f"'{path}' stores {bits} bits a voxel, expected {', '.join(map(str, _BITS))}, and ITK and Slicer read "
             "others wrongly; convert it."
         )
+    stored, high = int(header.get("BitsStored") or bits), header.get("HighBit")
+    if high is not None and int(high) != stored - 1:
+        raise DataError(
+            f"'{path}' has its {stored} bits a voxel below bit {int(high)} (HighBit), expected {stored - 1}, and ITK "
+            "and Slicer read the lowest ones; convert it."
+        )
     if "ModalityLUTSequence" in header:
         raise DataError(
             f"'{path}' has a table from stored values to intensities (ModalityLUTSequence), which ITK and Slicer pass "

@@ -56,8 +56,9 @@ demo: $(INSTALLED)
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(BY_FILE)
 
+# One process more than there are processors: some tests wait for other processes.
 quick: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' --ignore Testing/faults -n auto $(BY_FILE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' --ignore Testing/faults -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) $(BY_FILE)
 
 # `make test` runs a sample of the same tests.
 faults: $(INSTALLED)

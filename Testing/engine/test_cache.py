@@ -45,8 +45,8 @@ def test_a_prepared_case_is_what_the_recipe_makes(a_case, a_recipe, awkward_path
 
 
 def test_a_case_that_memory_cannot_hold_is_named_before_anything_is_written(a_case, tmp_path, monkeypatch):
-    monkeypatch.setattr("coranet.data.preprocessing._ALWAYS_THERE", 0)
-    monkeypatch.setattr("coranet.data.preprocessing.available_bytes", lambda: 1000)
+    monkeypatch.setattr("coranet.machine.main_memory._ALWAYS_THERE", 0)
+    monkeypatch.setattr("coranet.machine.main_memory.available_bytes", lambda: 1000)
     with pytest.raises(DataError, match=r"in '.*Fall 1.*' the scan .* check the spacing in its header"):
         prepare_case(a_case, Preprocessing((0.5, 0.5, 0.5), "zscore"), VALUES, tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.npy"))

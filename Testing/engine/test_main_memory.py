@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from coranet.machine import main_memory
-from coranet.machine.main_memory import available_bytes, of_vm_stat, peak_bytes
+from coranet.machine.main_memory import available_bytes, of_vm_stat, peak_bytes, too_few_bytes
 
 VM_STAT = """Mach Virtual Memory Statistics: (page size of 16384 bytes)
 Pages free:                               10.
@@ -170,3 +170,17 @@ def test_the_peak_of_a_windows_without_its_interface_is_unknown(monkeypatch):
     if sys.platform != "win32":
         monkeypatch.setattr(sys, "platform", "win32")
         assert peak_bytes() is None
+
+
+@pytest.mark.parametrize(
+    "needed, free, expected",
+    [
+        (2**30, 2**30, None),
+        (2**30 + 1, 2**30, 2**30),
+        (2**29, 0, None),  # so little is not asked for
+        (2**40, None, None),
+    ],
+)
+def test_memory_is_too_little_only_where_it_is_known_to_be(monkeypatch, needed, free, expected):
+    monkeypatch.setattr("coranet.machine.main_memory.available_bytes", lambda: free)
+    assert too_few_bytes(needed) == expected

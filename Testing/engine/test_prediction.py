@@ -236,10 +236,10 @@ def test_outside_of_a_box_all_is_background(an_oblique_scan):
 
 def test_more_classes_than_memory_has_room_for_are_refused(monkeypatch):
     """A limit that is stated and looked at: a row is decided at once for all classes."""
-    monkeypatch.setattr("coranet.inference.prediction.available_bytes", lambda: 3 * 2**30)
-    monkeypatch.setattr("coranet.inference.prediction._ALWAYS_THERE", 0)
+    monkeypatch.setattr("coranet.machine.main_memory.available_bytes", lambda: 3 * 2**30)
+    monkeypatch.setattr("coranet.machine.main_memory._ALWAYS_THERE", 0)
     _require_room_for_a_row(3 * 300, (512, 512))
     with pytest.raises(DataError, match=r"512 x 512 voxels takes 8\.8 GiB for all classes .*3\.0 GiB are free"):
         _require_room_for_a_row(3 * 1000, (512, 512))
-    monkeypatch.setattr("coranet.inference.prediction.available_bytes", lambda: None)
+    monkeypatch.setattr("coranet.machine.main_memory.available_bytes", lambda: None)
     _require_room_for_a_row(10**9, (512, 512))

@@ -421,9 +421,9 @@ def test_a_scan_that_memory_cannot_hold_at_the_models_spacing_is_refused(an_obli
     scan = scan_on(an_oblique_grid)
     fine = Preprocessing((0.5, 0.5, 0.5), "zscore")
     needed = 4 * fine.prepare_image(scan).size
-    monkeypatch.setattr("coranet.data.preprocessing._ALWAYS_THERE", 0)
-    monkeypatch.setattr("coranet.data.preprocessing.available_bytes", lambda: needed)
+    monkeypatch.setattr("coranet.machine.main_memory._ALWAYS_THERE", 0)
+    monkeypatch.setattr("coranet.machine.main_memory.available_bytes", lambda: needed)
     assert fine.prepare_image(scan).size
-    monkeypatch.setattr("coranet.data.preprocessing.available_bytes", lambda: needed - 1)
+    monkeypatch.setattr("coranet.machine.main_memory.available_bytes", lambda: needed - 1)
     with pytest.raises(DataError, match=r"at the model's spacing, which take .* check the spacing in its header"):
         fine.prepare_image(scan)

@@ -20,7 +20,7 @@ import torch
 from ..contract.codec import from_json, to_json
 from ..contract.config import DataConfig
 from ..contract.errors import DataError, ModelError
-from ..machine.main_memory import available_bytes
+from ..machine.main_memory import too_few_bytes
 from ..volume import Volume
 from ..volume.grid import by
 from .box import Box
@@ -35,8 +35,6 @@ _HOUNSFIELD_AIR = -800.0
 _FOREGROUND_SAMPLE = 20_000
 # No scan has a spacing or a size like that.
 _MOST_MM, _MOST_VOXELS = 1e4, 1 << 16
-# Memory that is not asked for below.
-_ALWAYS_THERE = 2**29
 
 Array = npt.NDArray[Any]
 
@@ -261,10 +259,8 @@ class ScanStatistics:
 def _require_room(shape: tuple[int, ...], spacing_dhw: Sequence[float]) -> None:
     """Look before a prepared scan (C, D, H, W) is made: a wrong spacing in a header can make it as large as any."""
     needed = 4 * math.prod(shape)
-    if needed <= _ALWAYS_THERE:
-        return
-    free = available_bytes()
-    if free is not None and needed > free:
+    free = too_few_bytes(needed)
+    if free is not None:
         raise DataError(
             f"the scan with voxels of {by(tuple(spacing_dhw[::-1]))} mm has {by(shape[:0:-1])} voxels at the model's "
             f"spacing, which take {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free; check the spacing in its "

@@ -18,7 +18,7 @@ from ..contract.errors import DataError
 from ..data.box import Box
 from ..data.orientation import Orientation
 from ..data.resampling import resample, rows_ready
-from ..machine.main_memory import available_bytes
+from ..machine.main_memory import too_few_bytes
 from ..networks import HeadLogits
 from ..uncertainty import (
     moved_labels,
@@ -36,8 +36,6 @@ from .network_pass import JoinedRows
 _PORTION_NUMBERS = 8_000_000
 # Arrays of their size while a row is decided: the logits, and the probabilities of which doubt is made.
 _COPIES = 3
-# Not asked for below.
-_ALWAYS_THERE = 2**29
 
 # As they lie in `Prediction`.
 _ARRAYS = (*HeadLogits._fields, "uncertain", "uncertainty")
@@ -223,10 +221,8 @@ def arrays_of(prediction: Prediction) -> dict[str, Array]:
 def _require_room_for_a_row(classes: int, size_hw: Sequence[int]) -> None:
     """Look before all classes of a row are computed at once; `classes` are those of all heads together."""
     needed = _COPIES * 4 * classes * math.prod(size_hw)
-    if needed <= _ALWAYS_THERE:
-        return
-    free = available_bytes()
-    if free is not None and needed > free:
+    free = too_few_bytes(needed)
+    if free is not None:
         raise DataError(
             f"a row of {size_hw[0]} x {size_hw[1]} voxels takes {needed / 2**30:.1f} GiB for all classes of the model, "
             f"{free / 2**30:.1f} GiB are free; crop or resample the scan, or use a model of fewer classes."

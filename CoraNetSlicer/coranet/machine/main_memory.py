@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 # macOS hands out these pages without writing anything to the disk.
 _MACOS_FREE_PAGES = ("Pages free", "Pages inactive", "Pages speculative", "Pages purgeable")
+# So little is not asked for: asking takes some milliseconds.
+_ALWAYS_THERE = 2**29
 
 
 def available_bytes() -> int | None:
@@ -26,6 +28,14 @@ def available_bytes() -> int | None:
         return _on_linux(Path("/"))
     except (OSError, ValueError, AttributeError, subprocess.SubprocessError):
         return None
+
+
+def too_few_bytes(needed: int) -> int | None:
+    """Bytes that are free where something needs more; None: there are enough, or it is unknown."""
+    if needed <= _ALWAYS_THERE:
+        return None
+    free = available_bytes()
+    return free if free is not None and needed > free else None
 
 
 def peak_bytes() -> int | None:

@@ -145,6 +145,6 @@ def process_events(qt_application: QApplication) -> Callable[..., None]:
             if time.monotonic() > end:
                 raise TimeoutError(f"waited {timeout} s in vain; failed in slots: {pythonqt.slot_errors}")
             QApplication.processEvents()
-            time.sleep(0.005)
+            time.sleep(0.001)
 
     return process

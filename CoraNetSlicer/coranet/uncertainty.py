@@ -12,7 +12,7 @@ from torch import Tensor
 
 # Of a float32's 23 bits behind the first one so many are not stored; smaller numbers are stored as 0.
 _DROPPED_BITS = 13
-_SMALLEST = 2.0**-15
+SMALLEST_STORED = 2.0**-15
 # How far the dial can be set (`inference.caution`), either way.
 _END_OF_DIAL = 20.0
 
@@ -105,7 +105,7 @@ def rounded_down(uncertainty: Tensor) -> Tensor:
     """
     bits = uncertainty.contiguous().view(torch.int32)
     stored = (bits & -(1 << _DROPPED_BITS)).view(torch.float32)
-    return stored.masked_fill_(stored < _SMALLEST, 0)
+    return stored.masked_fill_(stored < SMALLEST_STORED, 0)
 
 
 def threshold_of_rounded(threshold: float) -> float:
@@ -117,7 +117,7 @@ def threshold_of_rounded(threshold: float) -> float:
         if stored.item() >= exact.item()
         else (stored.view(torch.int32) + (1 << _DROPPED_BITS)).view(torch.float32)
     )
-    return max(up.item(), _SMALLEST)
+    return max(up.item(), SMALLEST_STORED)
 
 
 def caution_at(uncertainty: float) -> float:

@@ -132,11 +132,10 @@ def count_class_volume(loaded: LoadedPrediction, label: Label) -> ClassVolume:
     So the bounds are counted from all three segments, as in `coranet.inference.result.class_volumes`.
     """
     segments = {kind: found for kind in (RESULT, CONSERVATIVE, RADICAL) if (found := _segment_of(loaded, kind, label))}
-    volumes = {kind: _ml_of(segment) for kind, segment in segments.items()}
-    lowest, highest = _bounds_ml(loaded, segments, volumes)
+    lowest, highest = _bounds_ml(loaded, segments)
     return ClassVolume(
         label.name,
-        volumes.get(RESULT),
+        _ml_of(segments[RESULT]) if RESULT in segments else None,
         lowest if CONSERVATIVE in segments else None,
         highest if RADICAL in segments else None,
         label.value,
@@ -160,13 +159,10 @@ def _ml_of(segment: Any) -> float:
     return float(count * math.prod(labelmap.GetSpacing()) / 1000.0)
 
 
-def _bounds_ml(
-    loaded: LoadedPrediction, segments: Mapping[str, Any], volumes: Mapping[str, float]
-) -> tuple[float, float]:
+def _bounds_ml(loaded: LoadedPrediction, segments: Mapping[str, Any]) -> tuple[float, float]:
     """The volume in mL that all segments have, and that at least one has; else the smallest and largest."""
-    least, most = min(volumes.values(), default=0.0), max(volumes.values(), default=0.0)
     if len(segments) < 2 or loaded.volume is None:
-        return least, most
+        return _smallest_and_largest_ml(segments)
     layers = {kind: SegmentLayers(Appearance(loaded, kind).node, loaded.volume) for kind in segments}
     depth, *plane = size_kji(loaded.volume)
     in_all = in_any = 0
@@ -181,9 +177,14 @@ def _bounds_ml(
             in_all += int(np.count_nonzero(reduce(np.logical_and, members)))
             in_any += int(np.count_nonzero(reduce(np.logical_or, members)))
     except DataError:
-        return least, most
+        return _smallest_and_largest_ml(segments)
     voxel_ml = math.prod(loaded.volume.GetSpacing()) / 1000.0
     return in_all * voxel_ml, in_any * voxel_ml
+
+
+def _smallest_and_largest_ml(segments: Mapping[str, Any]) -> tuple[float, float]:
+    volumes = [_ml_of(segment) for segment in segments.values()]
+    return min(volumes, default=0.0), max(volumes, default=0.0)
 
 
 def volumes_table(volumes: Iterable[ClassVolume]) -> str:

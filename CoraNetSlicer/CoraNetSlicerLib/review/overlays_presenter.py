@@ -335,11 +335,14 @@ class OverlaysPresenter:
         self._coloring.refresh()
         missing: list[Appearance] = []
         if self.current is not None:
-            shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
-            missing = [appearance for appearance in shown if appearance.misses_surface]
             # Results of the command line have no surfaces, and a scene can be saved without them.
-            if is_surface_colored(self.current.segmentation) and shown[0].ids_in_3d:
-                missing = [shown[0], *missing]
+            is_colored = is_surface_colored(self.current.segmentation)
+            shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
+            missing = [
+                appearance
+                for appearance in shown
+                if appearance.misses_surface or (is_colored and appearance.kind == RESULT and appearance.ids_in_3d)
+            ]
         self._surfaces.make(missing)
 
     def _on_surfaces(self) -> None:

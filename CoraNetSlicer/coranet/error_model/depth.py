@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Less probable errors are none: of their odds it does not matter how deep they are. The map is stored down to here.
-_LEAST = math.log(2.0**-15)
+from ..uncertainty import SMALLEST_STORED
+
+# Less probable errors are none: no map stores them, and of their odds it does not matter how deep they are.
+_LEAST = math.log(SMALLEST_STORED)
 # The classes behind the first two have these log-odds less than the second one.
 _THIRD_CLASS = 4.0
 # Spacings come from files: 1.0000001 mm is no more than 1 mm.

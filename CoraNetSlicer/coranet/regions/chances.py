@@ -13,12 +13,11 @@ from ..data.components import Array
 from ..error_model.depth import deep_log_odds
 from ..error_model.fitting import default_tolerance_mm
 from ..inference.prediction import Prediction
+from ..uncertainty import SMALLEST_STORED
 from ..volume import Grid
 
 # About the softmax's log-odds of an error, for each voxel by which the boundary would have to move to reach it.
 _LOG_ODDS_PER_VOXEL = -4.0
-# Less is not stored in a map.
-_SMALLEST = 2.0**-15
 
 
 def chance_of_errors(
@@ -52,7 +51,7 @@ def chance_of_errors(
 
 def _deep_chance(heads: Array, labels: Array, margin: Array, second: Array, grid: Grid) -> Array:
     """How probably each voxel is a deep error, by the heads' map and how far the boundary would have to move."""
-    doubt = np.clip(heads, _SMALLEST, 1 - _SMALLEST)
+    doubt = np.clip(heads, SMALLEST_STORED, 1 - SMALLEST_STORED)
     softmax = margin * np.float32(_LOG_ODDS_PER_VOXEL / STEPS_PER_VOXEL)
     wrong = torch.from_numpy((np.log(doubt / (1 - doubt)) + softmax) / 2)
     named, other = (torch.from_numpy(values.astype(np.int32)) for values in (labels, second))

@@ -426,6 +426,13 @@ class TestSliding:
         assert surface_of_segment(loaded.segmentation, f"segmentation-{PANCREAS}") is not before
         assert is_surface_made(loaded.segmentation, f"segmentation-{PANCREAS}")
 
+    def test_a_surface_that_is_made_anew_is_counted_once(self, presenter, notch, application):
+        received = []
+        presenter.changed.connect(lambda: received.append(presenter.status))
+        notch()
+        application.run(400)
+        assert {status for status in received if status} == {"Making 3D surfaces: 1 of 1"}
+
     def test_a_scene_that_is_closed_meanwhile_ends_it(self, context, presenter, notch, application):
         presenter.changed.connect(lambda: notch() if presenter.status and context.scene.GetNumberOfNodes() else None)
         notch()

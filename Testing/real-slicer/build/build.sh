@@ -41,7 +41,8 @@ configure PythonQt b/PythonQt -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_INSTALL_PREFIX=
 ninja -C "$build/b/PythonQt" install
 
 python_core=CTK_LIB_Scripting/Python/Core
-configure CTK b/CTK -DCMAKE_CXX_FLAGS="$itk_flags" -DCTK_SUPERBUILD=OFF -DCTK_QT_VERSION=5 -DCTK_LIB_Widgets=ON \
+# CTK replaces CMAKE_CXX_FLAGS with flags of its own.
+configure CTK b/CTK -DADDITIONAL_CXX_FLAGS="$itk_flags" -DCTK_SUPERBUILD=OFF -DCTK_QT_VERSION=5 -DCTK_LIB_Widgets=ON \
 	-DCTK_LIB_Visualization/VTK/Widgets=ON -DCTK_LIB_Visualization/VTK/Widgets_USE_TRANSFER_FUNCTION_CHARTS=ON \
 	-DCTK_LIB_ImageProcessing/ITK/Core=ON -DCTK_LIB_PluginFramework=OFF -DCTK_APP_ctkDICOM=OFF -DCTK_LIB_DICOM/Core=OFF \
 	-DCTK_LIB_DICOM/Widgets=OFF -DCTK_USE_QTTESTING=OFF -D$python_core=ON -D${python_core}_PYTHONQT_USE_VTK=ON \

@@ -51,9 +51,17 @@ def test_small_volumes_keep_their_digits(ml, text):
     assert short_ml(ml) == text
 
 
+def rows_of(review):
+    return region_rows(review.regions, review.review, review.loaded.labels)
+
+
+def question_of(review, number):
+    return question_text(review.regions.region(number), review.loaded.labels)
+
+
 def test_a_row_tells_what_became_of_the_region(review):
     review.decide(2, "radical", "Ada")
-    rows = region_rows(review)
+    rows = rows_of(review)
     assert [row.number for row in rows] == [region.number for region in review.regions.regions]
     assert [row.is_decided for row in rows[:3]] == [False, True, False]
     assert (rows[0].status, rows[1].status) == ("open", "radical")
@@ -62,7 +70,7 @@ def test_a_row_tells_what_became_of_the_region(review):
 
 
 def test_the_question_has_three_lines(review):
-    lines = question_text(review, 1).split("\n")
+    lines = question_of(review, 1).split("\n")
     assert lines[0].startswith("Region 1: ") and lines[0].endswith(" mL.")
     assert lines[1].startswith("Conservative (1): ") and lines[2].startswith("Radical (2): ")
 
@@ -85,16 +93,16 @@ def as_places(review, *where, left_ml=0.3):
 class TestPlaces:
     def test_are_named_by_where_they_are(self, review):
         as_places(review, "upper left, back", "")
-        first, second = region_rows(review)
+        first, second = rows_of(review)
         assert first.structure == f"{structure_of(review, 1)}: upper left, back"
         assert second.structure == structure_of(review, 2) and first.effect_ml == 0.2
-        question = question_text(review, 1).split("\n")[0]
+        question = question_of(review, 1).split("\n")[0]
         assert question == f"Place 1: {first.structure}. About 0.20 mL wrong."
 
     def test_of_a_result_with_one_class_the_place_is_enough(self, review, a_result):
         as_places(review, "upper left")
         review.loaded = replace(a_result, labels=a_result.labels[:1])
-        assert region_rows(review)[0].structure == "upper left"
+        assert rows_of(review)[0].structure == "upper left"
 
     def test_what_is_left_is_said(self, review):
         as_places(review, "upper left", "lower right")
@@ -136,7 +144,7 @@ class TestSlideText:
 class TestOrder:
     @pytest.fixture
     def rows(self, review):
-        first = region_rows(review)[0]
+        first = rows_of(review)[0]
         sizes = [(1, "Tumor", 0.2), (2, "Pancreas", 0.5), (3, "Pancreas", 0.2)]
         return [replace(first, number=number, structure=name, ml=ml) for number, name, ml in sizes]
 

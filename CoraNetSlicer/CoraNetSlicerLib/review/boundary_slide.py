@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 import numpy as np
 
@@ -17,10 +17,8 @@ from coranet.contract.slide import steps_mm, thick_slice_axis, voxel_length_mm
 
 from ..core.results import segment_id
 from .review_record import ReviewStep
+from .review_state import ReviewState
 from .segment_layers import MaskedBox, Members, SegmentLayers
-
-if TYPE_CHECKING:
-    from .region_review import RegionReview
 
 # A notch of the wheel moves the boundary at the point by half a voxel, and makes the radius a seventh larger.
 _NOTCH_VOXELS = 0.5
@@ -41,7 +39,7 @@ class BoundarySliding:
         ml: by how much it makes the class that grows larger than it was before, in mL; below 0: smaller.
     """
 
-    def __init__(self, review: RegionReview) -> None:
+    def __init__(self, review: ReviewState) -> None:
         """Take the review; the margins of its result are read when they are needed first."""
         self.slide: Optional[Slide] = None
         self.ml = 0.0
@@ -165,14 +163,14 @@ class BoundarySliding:
         self._near = None
 
 
-def repeat_slide(review: RegionReview, slide: Slide, earlier: Iterable[Slide]) -> ReviewStep:
+def repeat_slide(review: ReviewState, slide: Slide, earlier: Iterable[Slide]) -> ReviewStep:
     """Write a slide of an earlier review into the segments, after the slides that were made before it."""
     near = _Near.of(review, slide)
     near.draw(review.layers, slide, earlier)
     return _step(review, slide, near)
 
 
-def withdraw_slides(review: RegionReview, number: int) -> None:
+def withdraw_slides(review: ReviewState, number: int) -> None:
     """Move the boundary back where the slides of a place have moved it; those of other places hold on.
 
     Without the margins of the result nothing moves: only the voxels of the place are known then.
@@ -184,7 +182,7 @@ def withdraw_slides(review: RegionReview, number: int) -> None:
         slides.remove(slide)
 
 
-def box_with_slides(review: RegionReview, number: int) -> MaskedBox:
+def box_with_slides(review: ReviewState, number: int) -> MaskedBox:
     """All voxels that a decision on a place can change: its own, and a box around those that its slides reach."""
     box = review.voxels(number).box
     slides = [slide for slide in _known_slides(review) if slide.region == number]
@@ -196,7 +194,7 @@ def box_with_slides(review: RegionReview, number: int) -> MaskedBox:
     return MaskedBox((int(first[0]), int(first[1]), int(first[2])), np.ones(last - first, bool))
 
 
-def known_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
+def known_voxels_of_slides(review: ReviewState) -> list[MaskedBox]:
     """Where labels are truth because a person has slid the boundary there."""
     known, slides = [], _known_slides(review)
     for count, slide in enumerate(slides):
@@ -207,13 +205,13 @@ def known_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
     return known
 
 
-def settled_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
+def settled_voxels_of_slides(review: ReviewState) -> list[MaskedBox]:
     """Where nothing is uncertain any more because a person has slid the boundary there."""
     around = ((_Near.of(review, slide), slide) for slide in _known_slides(review))
     return [near.part(*settled_after(near.labels, near.margins, near.local(slide))) for near, slide in around]
 
 
-def _known_slides(review: RegionReview) -> tuple[Slide, ...]:
+def _known_slides(review: ReviewState) -> tuple[Slide, ...]:
     """The slides of a review; none where the result has no margins, so that it is unknown what they have moved."""
     slides = review.review.slides
     return slides if slides and review.margins is not None else ()
@@ -240,7 +238,7 @@ class _Near:
     ids: Mapping[str, int]
 
     @staticmethod
-    def of(review: RegionReview, slide: Slide) -> _Near:
+    def of(review: ReviewState, slide: Slide) -> _Near:
         """Read what is there now.
 
         Raises:
@@ -295,7 +293,7 @@ def _level(height_mm: float, radius_mm: float) -> float:
     return 0.0 if abs(height_mm) < _NOTHING_MM else round(height_mm / radius_mm, _DIGITS)
 
 
-def _step(review: RegionReview, slide: Slide, near: _Near) -> ReviewStep:
+def _step(review: ReviewState, slide: Slide, near: _Near) -> ReviewStep:
     """A slide, which is written in the segments already, as a step that can be taken back."""
     now = review.layers.read(near.box)
     changed = np.zeros(near.labels.size, bool)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -41,10 +41,8 @@ from ..jobs.arguments import AnyJob, TrainSettings, train_config
 from ..jobs.handle import JobHandle
 from .boundary_slide import known_voxels_of_slides
 from .review_record import read_label_map
+from .review_state import ReviewState
 from .segment_layers import SegmentLayers
-
-if TYPE_CHECKING:
-    from .region_review import RegionReview
 
 # Of the voxels of images, by file and part.
 Hashes = dict[tuple[str, str], str]
@@ -79,7 +77,7 @@ class PromotedCase:
     part: str = ""
 
 
-def promote_case(review: RegionReview) -> PromotedCase:
+def promote_case(review: ReviewState) -> PromotedCase:
     """Write what a training learns from: the label values of a result as it is now, and where they are truth.
 
     Raises:

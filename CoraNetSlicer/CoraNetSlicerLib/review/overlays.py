@@ -18,7 +18,7 @@ from coranet.contract import Label
 from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, label_color, segment_id
 from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.translation import _
-from .segment_surfaces import has_surface, is_surface_made, lost_surface, make_surface
+from .segment_surfaces import SurfacesOf, has_surface, is_surface_made, lost_surface, make_surface
 
 Color = tuple[float, float, float]
 RESULT = "result"
@@ -93,6 +93,11 @@ class Appearance:
         ids = [UNCERTAIN_SEGMENT] if self.kind == UNCERTAIN else [self.id_of(label) for label in self._loaded.labels]
         segmentation = self.node.GetSegmentation()
         return [identifier for identifier in ids if segmentation.GetSegment(identifier) is not None]
+
+    @property
+    def surfaces(self) -> SurfacesOf:
+        """What it is made of in 3D."""
+        return SurfacesOf(self.node, self.segment_ids, self.style.smoothing)
 
     def id_of(self, label: Label) -> str:
         """Id of the segment in which it shows a class."""

@@ -220,7 +220,7 @@ class OverlaysPresenter:
                 self._change(other, lambda appearance: appearance.set_visible_3d(False))
         self._change(kind, lambda appearance: appearance.set_visible_3d(visible))
         if visible and self.current is not None:
-            self._surfaces.make([Appearance(self.current, kind)])
+            self._surfaces.make([Appearance(self.current, kind).surfaces])
 
     def set_opacity(self, kind: str, opacity: float) -> None:
         """Draw an overlay lighter or heavier; opacity in [0, 1]."""
@@ -256,7 +256,7 @@ class OverlaysPresenter:
             self.uncertainty_map.set_legend(True)
         else:
             self.uncertainty_map.set_visible(False)
-        self._surfaces.make([Appearance(self.current, kind) for kind in look.in_3d])
+        self._surfaces.make([Appearance(self.current, kind).surfaces for kind in look.in_3d])
         self._coloring.follow()
         self._coloring.refresh()
         self._paint.request()
@@ -343,7 +343,7 @@ class OverlaysPresenter:
                 for appearance in shown
                 if appearance.misses_surface or (is_colored and appearance.kind == RESULT and appearance.ids_in_3d)
             ]
-        self._surfaces.make(missing)
+        self._surfaces.make([appearance.surfaces for appearance in missing])
 
     def _on_surfaces(self) -> None:
         self._coloring.refresh()

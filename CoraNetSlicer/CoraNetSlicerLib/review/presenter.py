@@ -112,7 +112,10 @@ class ReviewPresenter:
     @property
     def question(self) -> str:
         """What is to be decided about the region that is looked at."""
-        return question_text(self.review, self.number) if self.review is not None and self.number else ""
+        review = self.review
+        if review is None or not self.number:
+            return ""
+        return question_text(review.regions.region(self.number), review.loaded.labels)
 
     @property
     def edited(self) -> int:
@@ -308,7 +311,8 @@ class ReviewPresenter:
 
     def _update_now(self) -> None:
         review = self.review
-        self.rows = self.order.sorted(region_rows(review)) if review is not None else []
+        rows = region_rows(review.regions, review.review, review.loaded.labels) if review is not None else []
+        self.rows = self.order.sorted(rows)
         if review is not None and not self._reading.is_busy and self._overlays.reviewed is not review.review:
             self._overlays.show_reviewed(review)
             self.decided.send()

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Optional, Union
 
 import numpy as np
 
-from coranet.boundary_slide import BoundaryMargins
 from coranet.contract import Choice, Decision, PredictionFiles, Review
 from coranet.contract.errors import DataError, StorageError
 
 from ..core.context import SceneContext
 from ..core.notification import Signal
 from ..core.results import LoadedPrediction, segment_id
-from ..core.stepwise import run_to_end
 from .boundary_slide import BoundarySliding, box_with_slides, settled_voxels_of_slides, withdraw_slides
 from .improvement import PromotedCase, promote_case, write_reviewed
 from .region_editing import MODULE_EDITOR, RegionEditing
 from .region_view import RegionOutline, RegionPlace, SlideRing, region_place, show_place
-from .review_record import (
-    RegionVoxels,
-    ReviewRecord,
-    ReviewStep,
-    StoredReview,
-    read_margins,
-    read_region_voxels,
-    write_review_file,
-)
-from .segment_layers import MaskedBox, Members, SegmentLayers
+from .review_record import ReviewStep, StoredReview, write_review_file
+from .review_state import ReviewState
+from .segment_layers import MaskedBox, Members
 from .worklist import progress_text, status_text
 
 
-class RegionReview:
+class RegionReview(ReviewState):
     """Decisions on the uncertain regions of a result. A decision changes no voxel outside its region.
 
     Regions, decisions and a table of both are saved with the scene, which is enough to continue a review. Decisions are
@@ -50,36 +41,21 @@ class RegionReview:
 
     Attributes:
         changed: sent after each change of decisions, voxels, or what is being edited.
-        loaded: the result.
-        files: of the case; None if they are gone.
-        regions: the regions, in the order of their numbers 1, 2, ...
-        review: the decisions.
-        layers: the segments of the result.
         warnings: for the user, in sentences.
-        is_being_read: whether the voxels of the regions are being read in steps.
-        problem_of_margins: why the result has no margins, once they were read; "" if it has.
         editing: an edit in the Segment Editor, see `begin_edit` and `end_edit`.
         outline: the line around the region that is shown.
         sliding: moves the boundary while the wheel turns; `take_slide` turns it into a decision.
         ring: shows the place and the radius of a slide.
-        record: what the scene keeps of the review.
     """
 
     def __init__(
         self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles], stored: StoredReview
     ) -> None:
         """Go on with a review, see `review_opening`; a slide that was under way in a saved scene is taken back."""
+        super().__init__(context, loaded, files, stored)
         self.changed = Signal()
-        self.loaded, self.files = loaded, files
-        self.regions, self.review = stored.regions, stored.review
-        self.layers = SegmentLayers(loaded.segmentation, loaded.volume)
         self.warnings: tuple[str, ...] = ()
-        self.is_being_read = False
-        self.problem_of_margins = ""
-        self._margins: Optional[BoundaryMargins] = None
-        self._voxels, self._history = stored.voxels, stored.history
         self._scene = context.scene
-        self.record = ReviewRecord(context, loaded)
         self.editing = RegionEditing(context, loaded)
         self.outline = RegionOutline(context, self)
         self.sliding, self.ring = BoundarySliding(self), SlideRing(context)
@@ -103,10 +79,6 @@ class RegionReview:
         """The status of a region, in words."""
         return status_text(self.review, self.regions.region(number).number)
 
-    def decision(self, number: int) -> Optional[Decision]:
-        """The decision on a region; None if there is none yet."""
-        return self.review.decisions.get(self.regions.region(number).number)
-
     def next_open(self, after: int = 0) -> Optional[int]:
         """The first undecided region after a number, otherwise the first of all; None if all are decided."""
         open_ones = [region.number for region in self.regions.regions if region.number not in self.review.decisions]
@@ -116,43 +88,6 @@ class RegionReview:
         """The decided voxels, which are no longer uncertain, of each region and each slide."""
         decided = [self.voxels(number).box for number in self.review.decisions]
         return [*decided, *(settled_voxels_of_slides(self) if self.review.slides else ())]
-
-    def voxels(self, number: int) -> RegionVoxels:
-        """The voxels of a region; those of all regions are read on first use.
-
-        Raises:
-            DataError: there is no such region, or a file is missing or does not fit.
-        """
-        number = self.regions.region(number).number
-        run_to_end(self._read_voxels())
-        return self._voxels[number]
-
-    @property
-    def margins(self) -> Optional[BoundaryMargins]:
-        """The margins that slides need, read on first use; None: see `problem_of_margins`."""
-        # The regions first: they keep what the result names before anything is slid.
-        run_to_end(self.read_steps())
-        return self._margins
-
-    def read_steps(self) -> Generator[None, None, None]:
-        """Read the voxels of the regions and the margins, unless they have been read, in steps of milliseconds.
-
-        Raises:
-            DataError: a file of the regions is missing, or does not fit.
-        """
-        yield from self._read_voxels()
-        if self._margins is not None or self.problem_of_margins:
-            return
-        if self.files is None:
-            self.problem_of_margins = (
-                f"the files of '{self.loaded.segmentation.GetName()}' were moved or deleted, but moving a boundary "
-                "needs them; load the result again from its job."
-            )
-            return
-        try:
-            self._margins = yield from read_margins(self.loaded, self.files)
-        except DataError as error:
-            self.problem_of_margins = str(error)
 
     def decide(self, number: int, choice: Union[None, str, Choice], author: str = "") -> None:
         """Decide on a region; `undo` reverts it.
@@ -327,10 +262,6 @@ class RegionReview:
             self._apply(step, back=True)
             self._history.move(back=True)
 
-    def keep(self) -> None:
-        """Save the review in the scene."""
-        self.record.write(self._stored)
-
     def _members(self, labels: np.ndarray) -> Members:
         """Which voxels each class gets of those that are to have label values, flat; each needs its segment."""
         members = {segment_id(label): labels == label.value for label in self.loaded.labels}
@@ -368,10 +299,6 @@ class RegionReview:
         box = step.box.unpacked() if step.box is not None else self.voxels(step.number).box
         self.layers.write(box, step.members(back))
 
-    @property
-    def _stored(self) -> StoredReview:
-        return StoredReview(self.regions, self.review, self._voxels, self._history)
-
     def _set_review(self, review: Review) -> None:
         """Keep other decisions on the same regions, and the steps to them; the voxels have been painted before."""
         before, self.review = self.review, review
@@ -388,22 +315,6 @@ class RegionReview:
         if edited - before.decisions.items():
             # Nowhere else outside of the scene is what was painted.
             write_reviewed(self.loaded, self.files.reviewed)
-
-    def _read_voxels(self) -> Generator[None, None, None]:
-        if len(self._voxels) == len(self.regions.regions):
-            return
-        if self.files is None:
-            raise DataError(
-                f"the voxels of the regions of '{self.loaded.segmentation.GetName()}' are not in the scene, and its "
-                "files were moved or deleted; load the result again from its job."
-            )
-        self.is_being_read = True
-        try:
-            self._voxels = yield from read_region_voxels(self.loaded, self.files, self.regions)
-        finally:
-            self.is_being_read = False
-        if self.record.is_current:
-            self.keep()
 
     def _require_no_edit(self) -> None:
         if self.editing.number is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 import slicer
@@ -25,11 +25,9 @@ from ..core.stepwise import run_to_end
 from ..core.translation import _
 from .hiding import show_alone
 from .overlays import is_in_3d
+from .review_state import ReviewState
 from .segment_surfaces import has_surface, lost_surface, surface_making_steps, surface_of_segment
 from .worklist import region_title
-
-if TYPE_CHECKING:
-    from .region_review import RegionReview
 
 # A region takes this share of a view at most, so that one sees what is around it.
 _SHARE_OF_VIEW = 1 / 3
@@ -274,7 +272,7 @@ class RegionOutline:
         node: the vtkMRMLSegmentationNode; None while nothing is drawn.
     """
 
-    def __init__(self, context: SceneContext, review: RegionReview) -> None:
+    def __init__(self, context: SceneContext, review: ReviewState) -> None:
         self.node: Any = None
         self._context = context
         self._review = review

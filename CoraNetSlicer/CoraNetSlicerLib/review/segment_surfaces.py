@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from vtkmodules.vtkCommonCore import vtkIntArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
@@ -20,9 +20,6 @@ from ..core.results import UNCERTAIN_SEGMENT
 from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.stepwise import Steps, StepwiseWork, run_to_end
 from ..core.translation import _
-
-if TYPE_CHECKING:
-    from .overlays import Appearance
 
 _PLACE_HOLDER = "CoraNetSlicer.PlaceHolder"
 _OUTDATED = "CoraNetSlicer.Outdated"
@@ -181,6 +178,14 @@ def surface_in_world(surface: Any, to_world: Any, first_ijk: Sequence[int] = (0,
     return moved.GetOutput()
 
 
+class SurfacesOf(NamedTuple):
+    """Segments of a vtkMRMLSegmentationNode that are to have surfaces, smoothed by a share in [0, 1]."""
+
+    node: Any
+    ids: Sequence[str]
+    smoothing: float
+
+
 class _Surface(NamedTuple):
     node: Any
     identifier: str
@@ -205,13 +210,13 @@ class SurfaceMaking:
         total = self._made + len(self._waiting)
         return _("Making 3D surfaces: {number} of {total}").format(number=self._made + 1, total=total)
 
-    def make(self, appearances: Sequence[Appearance]) -> None:
+    def make(self, overlays: Sequence[SurfacesOf]) -> None:
         """Make the missing surfaces of some overlays, soon; those of a node together."""
-        there = [appearance for appearance in appearances if appearance.segment_ids]
-        for node in {id(appearance.node): appearance.node for appearance in there}.values():
-            of_node = [appearance for appearance in there if appearance.node is node]
-            missing = ids_to_make(node, [identifier for appearance in of_node for identifier in appearance.segment_ids])
-            surfaces = [_Surface(node, identifier, of_node[0].style.smoothing) for identifier in missing]
+        there = [overlay for overlay in overlays if overlay.ids]
+        for node in {id(overlay.node): overlay.node for overlay in there}.values():
+            of_node = [overlay for overlay in there if overlay.node is node]
+            missing = ids_to_make(node, [identifier for overlay in of_node for identifier in overlay.ids])
+            surfaces = [_Surface(node, identifier, of_node[0].smoothing) for identifier in missing]
             self._waiting += [surface for surface in surfaces if surface not in self._waiting]
         if self._waiting and not self._work.is_busy:
             self._made = 0

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from coranet.contract import Choice, Label, Region, RegionList, Review, Slide
 
 from ..core.translation import _
-
-if TYPE_CHECKING:
-    from .region_review import RegionReview
 
 # Less counts as no change; half of what three digits after the point can show.
 _NOTHING_ML = 0.0005
@@ -90,9 +87,9 @@ class RegionRow:
     tool_tip: str = ""
 
 
-def region_rows(review: RegionReview) -> list[RegionRow]:
-    """All regions of a review in the order of their numbers."""
-    return [_row(review, region) for region in review.regions.regions]
+def region_rows(regions: RegionList, review: Review, labels: Sequence[Label]) -> list[RegionRow]:
+    """All regions in the order of their numbers, with the decisions of a review."""
+    return [_row(region, review, labels) for region in regions.regions]
 
 
 def column_titles(has_places: bool) -> list[str]:
@@ -102,19 +99,18 @@ def column_titles(has_places: bool) -> list[str]:
     return [_("No."), _("Structure"), _("mL"), _("Effect mL"), _("Status")]
 
 
-def question_text(review: RegionReview, number: int) -> str:
+def question_text(region: Region, labels: Sequence[Label]) -> str:
     """What is to be decided about a region, in three lines: which it is, and what each choice would change."""
-    region = review.regions.region(number)
     is_block = region.kind == "block"
     text = _("{title}: {structure}, {ml} mL.")
     of_place = _("{title}: {structure}. About {ml} mL wrong.")
     question = (text if is_block else of_place).format(
         title=region_title(region),
-        structure=structure_text(region, review.loaded.labels),
+        structure=structure_text(region, labels),
         ml=short_ml(region.volume_ml if is_block else region.expected_wrong_ml),
     )
     texts = {Choice.CONSERVATIVE: _("Conservative (1): {changes}"), Choice.RADICAL: _("Radical (2): {changes}")}
-    effects = [texts[head].format(changes=changes_text(region, head, review.loaded.labels)) for head in _HEADS]
+    effects = [texts[head].format(changes=changes_text(region, head, labels)) for head in _HEADS]
     return "\n".join([question, *effects])
 
 
@@ -153,10 +149,10 @@ def slide_text(slide: Optional[Slide], ml: float, labels: Sequence[Label]) -> st
     return text + "\n" + _("Press Enter to accept, Esc to discard.")
 
 
-def _row(review: RegionReview, region: Region) -> RegionRow:
-    decision = review.decision(region.number)
-    structure = structure_text(region, review.loaded.labels)
-    is_known = len(review.loaded.labels) == 1 and bool(region.where)
+def _row(region: Region, review: Review, labels: Sequence[Label]) -> RegionRow:
+    decision = review.decisions.get(region.number)
+    structure = structure_text(region, labels)
+    is_known = len(labels) == 1 and bool(region.where)
     figures = _("Uncertainty {mean:.2f} on average, {peak:.2f} at most; {share:.0f} % of the surface.").format(
         mean=region.mean_uncertainty, peak=region.peak_uncertainty, share=100 * region.surface_share
     )
@@ -169,7 +165,7 @@ def _row(review: RegionReview, region: Region) -> RegionRow:
         structure=region.where if is_known else structure,
         ml=region.volume_ml,
         effect_ml=region.expected_effect_ml if region.kind == "block" else region.expected_wrong_ml,
-        status=status_text(review.review, region.number),
+        status=status_text(review, region.number),
         is_decided=decision is not None,
         tool_tip=tool_tip,
     )

@@ -76,6 +76,15 @@ def add_volume(context: SceneContext, name: str, array_kji: np.ndarray, matrix: 
     return node
 
 
+def crop_in_place(volume_node, first_kji: tuple[int, int, int], shape_kji: tuple[int, int, int]) -> None:
+    """What the module Crop Volume does where its output is its input: some of the voxels, where they were."""
+    k, j, i = first_kji
+    part = tuple(slice(first, first + size) for first, size in zip(first_kji, shape_kji, strict=True))
+    voxels, origin = array_of(volume_node)[part], numpy_matrix(volume_node) @ (i, j, k, 1)
+    volume_node.SetAndObserveImageData(image_data(voxels))
+    volume_node.SetOrigin(*origin[:3])
+
+
 def labels_of(loaded) -> np.ndarray:
     """What a result names now, (k, j, i)."""
     values = {segment_id(label): label.value for label in loaded.labels}

@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from scene_builders import add_volume, array_of, labels_of, numpy_matrix
+from scene_builders import (
+    add_volume,
+    array_of,
+    crop_in_place,
+    labels_of,
+    numpy_matrix,
+    rotated_ijk_to_ras,
+    vtk_matrix,
+)
 from scene_bundles import saved_and_reloaded
 from synthetic_predictions import identity_of_file, synthetic_heads, write_image
 from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -29,8 +37,9 @@ from CoraNetSlicerLib.core.results import (
     result_texts,
     results_in_scene,
 )
+from CoraNetSlicerLib.core.stepwise import run_to_end
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.result_loading import load_case, load_prediction
 
 SHAPE = synthetic_heads()["segmentation"].shape
 LABELS = [{"value": 2, "name": "Pancreas", "color": None, "terminology": ""}]
@@ -273,6 +282,30 @@ class TestAnotherScanInItsPlace:
         vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())[7] += 1
         node.Modified()
         assert load(logic, job).volume is not node
+
+    @pytest.mark.parametrize("how", ["a hardened transform", "a centered volume", "another spacing", "cropped"])
+    def test_a_volume_that_was_moved_meanwhile_does_not_keep_its_result_out(self, context, tmp_path, how):
+        node = add_volume(context, "Patient", scan(1), np.diag((0.9, 0.7, 2.5, 1.0)))
+        job = export_segment_job(tmp_path / "jobs" / "s", [node], SegmentConfig("m"))
+        (case,) = job.read_datalist().cases
+        write_result(job, case.id, case.image)
+        if how == "a hardened transform":
+            transform = context.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+            transform.SetMatrixTransformToParent(
+                vtk_matrix(rotated_ijk_to_ras() @ np.diag((-1 / 0.9, 1 / 1.3, 1 / 2.4, 1)))
+            )
+            node.SetAndObserveTransformNodeID(transform.GetID())
+            node.HardenTransform()
+        elif how == "cropped":
+            crop_in_place(node, (1, 2, 3), (12, 20, 14))
+        else:
+            (node.SetOrigin if how == "a centered volume" else node.SetSpacing)(1.0, 0.7, 2.5)
+        loaded = run_to_end(load_case(context, job, case))
+        assert loaded.volume is not node
+        np.testing.assert_array_equal(numpy_matrix(loaded.volume), np.diag((0.9, 0.7, 2.5, 1.0)))
+        np.testing.assert_array_equal(array_of(loaded.volume), scan(1))
+        assert any("'Patient' was changed after it was segmented" in text for text in loaded.warnings)
+        assert run_to_end(load_case(context, job, case)).volume is loaded.volume
 
     def test_a_volume_that_was_changed_and_whose_file_is_gone_is_named(self, context, logic, tmp_path):
         job = patient(tmp_path, "P1", 1)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
-from scene_builders import labels_of
+from scene_builders import crop_in_place, labels_of
 from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 
 from coranet.contract import Choice, Decision
 from coranet.contract.errors import DataError, StorageError
+from CoraNetSlicerLib.core.images import voxels_of
+from CoraNetSlicerLib.core.results import results_by_key, results_in_scene
 from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.review_opening import open_review, opening_steps
@@ -130,6 +132,29 @@ class TestDeciding:
         number = next(region.number for region in review.regions.regions if region.radical == TUMOR)
         with pytest.raises(DataError, match=f"the segment 'segmentation-{TUMOR}' .* was deleted"):
             review.decide(number, Choice.RADICAL)
+
+    def test_a_volume_that_is_cropped_in_place_ends_the_review(self, context, review, a_result, its_files):
+        review.decide(1, Choice.KEEP)
+        crop_in_place(a_result.volume, (1, 2, 3), (12, 20, 14))
+        layers = [layer for layer, _ids in review.layers.layers()]
+        before = [voxels_of(layer).copy() for layer in layers]
+        for change in (
+            lambda: review.decide(2, Choice.RADICAL),
+            lambda: review.slide((14, 14, 5), 0.5),
+            lambda: review.begin_edit(2),
+            review.undo,
+            review.promote,
+            lambda: review.layers.write_whole(CLASSES[0], np.ones((12, 20, 14), bool)),
+        ):
+            with pytest.raises(DataError, match="ha(s|ve) a different grid than .*'patient 7'"):
+                change()
+        for layer, voxels in zip(layers, before, strict=True):
+            np.testing.assert_array_equal(voxels_of(layer), voxels)
+        assert not review.is_current
+        with pytest.raises(DataError, match="no longer in the scene as it was segmented: it was deleted, cropped"):
+            open_review(context, a_result, its_files)
+        (found,) = results_in_scene(context.scene)
+        assert found.volume is None and results_by_key(context.scene) == {}
 
     def test_segments_on_another_grid_are_refused(self, review, a_result):
         review.decide(1, Choice.KEEP)

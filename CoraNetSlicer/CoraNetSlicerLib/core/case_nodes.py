@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, Optional
 
 import numpy as np
-import slicer
 from vtkmodules.util.misc import calldata_type
 from vtkmodules.util.vtkConstants import VTK_OBJECT
 from vtkmodules.vtkCommonCore import vtkIdList
@@ -18,7 +17,7 @@ from coranet.contract.name_pairs import pair_names
 
 from .case_images import require_usable_volume
 from .context import SceneContext
-from .images import elements
+from .images import elements, has_remembered_grid, remembered_placement
 from .notification import Observation
 from .results import CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE, nodes_of_class
 from .segment_classes import first_labelmap
@@ -211,19 +210,10 @@ def shares_grid(segmentation: Any, volume: Any) -> bool:
     """
     if segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
         return False
-    grid = _remembered_grid(segmentation)
-    if grid is None:
-        labelmap = first_labelmap(segmentation)
-        return labelmap is not None and _lies_on(labelmap, volume)
-    return grid.GetDimensions() == volume.GetImageData().GetDimensions() and _lies_on(grid, volume)
-
-
-def _remembered_grid(segmentation: Any) -> Optional[Any]:
-    """The grid that a segmentation is drawn on, also where the volume is not in the scene; None: it has none."""
-    kind = slicer.vtkSegmentationConverter
-    text = segmentation.GetSegmentation().GetConversionParameter(kind.GetReferenceImageGeometryParameterName())
-    grid = slicer.vtkOrientedImageData()
-    return grid if text and kind.DeserializeImageGeometry(text, grid, False) else None
+    if remembered_placement(segmentation) is not None:
+        return has_remembered_grid(segmentation, volume)
+    labelmap = first_labelmap(segmentation)
+    return labelmap is not None and _lies_on(labelmap, volume)
 
 
 def _lies_on(image: Any, volume: Any) -> bool:

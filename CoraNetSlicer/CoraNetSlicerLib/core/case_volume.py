@@ -73,7 +73,8 @@ class CaseVolume:
 
     def _of_scan(self, identity: ScanIdentity, marked: list[Any]) -> Generator[object, None, Any]:
         for node in marked:
-            if (yield from is_scan(node, identity)):
+            # One that was moved or got another spacing has the voxels still.
+            if (yield from is_scan(node, identity)) and self._lies_on_the_grid(node):
                 return node
         for node in nodes_of_class(self._context.scene, "vtkMRMLScalarVolumeNode"):
             is_candidate = node not in marked and not is_result(node) and not node.IsA("vtkMRMLLabelMapVolumeNode")

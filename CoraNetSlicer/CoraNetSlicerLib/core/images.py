@@ -251,6 +251,32 @@ def placement_of(node: Any) -> Placement:
     return Placement.of_matrix(node.GetImageData().GetDimensions(), elements(ijk_to_ras(node))[:3].tolist())
 
 
+def remembered_placement(segmentation: Any) -> Optional[Placement]:
+    """The grid that a segmentation was drawn on, whatever has become of the volume since; None: it remembers none."""
+    kind = slicer.vtkSegmentationConverter
+    text = segmentation.GetSegmentation().GetConversionParameter(kind.GetReferenceImageGeometryParameterName())
+    grid, matrix = slicer.vtkOrientedImageData(), vtkMatrix4x4()
+    if not text or not kind.DeserializeImageGeometry(text, grid, False):
+        return None
+    grid.GetImageToWorldMatrix(matrix)
+    first = matrix.MultiplyPoint((*grid.GetExtent()[::2], 1.0))
+    for row in range(3):
+        matrix.SetElement(row, 3, first[row])
+    return Placement.of_matrix(grid.GetDimensions(), elements(matrix)[:3].tolist())
+
+
+def has_remembered_grid(segmentation: Any, volume_node: Any) -> bool:
+    """Whether a volume has the grid that a segmentation was drawn on: not so once it was cropped, resampled or moved.
+
+    True where the segmentation remembers none.
+    """
+    remembered = remembered_placement(segmentation)
+    if remembered is None:
+        return True
+    order = axis_order(remembered, placement_of(volume_node)) if volume_node.GetImageData() is not None else None
+    return order is not None and order.changes_nothing
+
+
 def _grid_in_words(place: Placement) -> str:
     size = " x ".join(map(str, place.size_ijk))
     spacing = " x ".join(f"{math.hypot(*step):.4g}" for step in place.steps)

@@ -17,6 +17,7 @@ from coranet.contract import Job, JobKind, Label, PredictionFiles
 from coranet.contract.errors import CoraNetError
 
 from .context import SceneContext
+from .images import has_remembered_grid
 from .translation import _
 
 CASE_ATTRIBUTE = "CoraNetSlicer.Case"
@@ -222,7 +223,7 @@ def is_result(node: Any) -> bool:
 def results_in_scene(scene: Any) -> list[LoadedPrediction]:
     """All results, in the order in which they came; a part that was deleted is None.
 
-    With an empty `result`: what was computed is in the nodes.
+    So is a volume that has another grid now. With an empty `result`: what was computed is in the nodes.
     """
     parts: dict[tuple[str, str], dict[str, Any]] = {}
     for node in _nodes_with_part(scene):
@@ -232,8 +233,8 @@ def results_in_scene(scene: Any) -> list[LoadedPrediction]:
 
 
 def results_by_key(scene: Any) -> dict[str, Any]:
-    """The segmentation node of each result that is complete, by the `case_key` of its case."""
-    nodes = (loaded.segmentation for loaded in results_in_scene(scene))
+    """The segmentation node of each result that is complete and lies on its volume, by the `case_key` of its case."""
+    nodes = (loaded.segmentation for loaded in results_in_scene(scene) if loaded.volume is not None)
     return {str(node.GetAttribute(PREDICTION_ATTRIBUTE)): node for node in nodes if is_filled(node)}
 
 
@@ -272,9 +273,10 @@ def _nodes_with_part(scene: Any) -> Iterator[Any]:
 def _loaded(parts: dict[str, Any]) -> LoadedPrediction:
     segmentation = parts["result"]
     volume = segmentation.GetNodeReference(VOLUME_REFERENCE)
+    # A node that was deleted is still referred to; of one that was cropped, indices mean other places.
+    is_there = volume is not None and volume.GetScene() is not None and has_remembered_grid(segmentation, volume)
     return LoadedPrediction(
-        # A node that was deleted is still referred to.
-        volume=volume if volume is not None and volume.GetScene() is not None else None,
+        volume=volume if is_there else None,
         segmentation=segmentation,
         overlays=parts.get("overlays"),
         uncertainty=parts.get("uncertainty"),

@@ -14,6 +14,7 @@ from ..core.notification import Observation, Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
 from ..core.results import (
+    VOLUME_REFERENCE,
     LoadedPrediction,
     is_filled,
     job_name,
@@ -408,6 +409,10 @@ class OverlaysPresenter:
             return
         for view in self.uncertainty_map.views:
             self._nodes.of_node(view, self._paint.request)
+        volume = self.current.segmentation.GetNodeReference(VOLUME_REFERENCE)
+        if volume is not None:
+            # Once it is cropped or moved, it is no longer that of the result.
+            self._nodes.of_content(volume, self._look_again.request)
         for node in (self.current.segmentation, self.current.overlays):
             if node is None:
                 continue
@@ -439,5 +444,5 @@ def _identity(loaded: Optional[LoadedPrediction]) -> tuple[object, ...]:
     """What must be the same for what was counted and measured to hold."""
     if loaded is None:
         return (None,)
-    nodes = (loaded.segmentation, loaded.overlays, loaded.uncertainty)
+    nodes = (loaded.volume, loaded.segmentation, loaded.overlays, loaded.uncertainty)
     return (*nodes, *(label.value for label in loaded.labels))

@@ -13,6 +13,7 @@ from coranet.contract import Choice, Decision, PredictionFiles, Review
 from coranet.contract.errors import DataError, StorageError
 
 from ..core.context import SceneContext
+from ..core.images import has_remembered_grid
 from ..core.notification import Signal
 from ..core.results import LoadedPrediction, segment_id
 from .boundary_slide import BoundarySliding, box_with_slides, settled_voxels_of_slides, withdraw_slides
@@ -66,9 +67,10 @@ class RegionReview(ReviewState):
 
     @property
     def is_current(self) -> bool:
-        """Whether its nodes are still in the scene, and the result was not loaded again."""
-        there = (node.GetScene() is not None for node in (self.loaded.segmentation, self.loaded.volume))
-        return all(there) and self.record.is_current
+        """Whether its nodes are still in the scene, as they were, and the result was not loaded again."""
+        result, volume = self.loaded.segmentation, self.loaded.volume
+        there = all(node.GetScene() is not None for node in (result, volume))
+        return there and has_remembered_grid(result, volume) and self.record.is_current
 
     @property
     def progress(self) -> str:

@@ -13,7 +13,7 @@ from coranet.contract.errors import DataError, JobError
 from coranet.regions.carry_over import EarlierReview, carried_over
 
 from ..core.context import SceneContext
-from ..core.images import order_on_grid_of, placement_of_file
+from ..core.images import has_remembered_grid, order_on_grid_of, placement_of_file
 from ..core.results import LoadedPrediction, find_prediction_files, results_in_scene
 from ..core.stepwise import run_to_end
 from .boundary_slide import repeat_slide
@@ -40,10 +40,11 @@ def opening_steps(
         DataError: there are no regions, neither in the scene nor among the files; or they do not fit the result.
         JobError: the review in the scene or in a file is damaged.
     """
-    if loaded.volume is None or loaded.volume.GetScene() is None:
+    result, volume = loaded.segmentation, loaded.volume
+    if volume is None or volume.GetScene() is None or not has_remembered_grid(result, volume):
         raise DataError(
-            f"the volume of '{loaded.segmentation.GetName()}' is no longer in the scene, so nothing can be "
-            "reviewed on it; load the result again from its job, which keeps the decisions made."
+            f"the volume of '{result.GetName()}' is no longer in the scene as it was segmented: it was deleted, "
+            "cropped, resampled or moved; load the result again from its job, which keeps the decisions made."
         )
     files = files if files is not None and files.folder.is_dir() else None
     stored = _stored_in_scene(ReviewRecord(context, loaded), files)

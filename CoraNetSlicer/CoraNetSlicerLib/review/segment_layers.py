@@ -19,7 +19,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from coranet.contract import Label
 from coranet.contract.errors import DataError
 
-from ..core.images import elements, ijk_to_ras, size_kji, voxels_of
+from ..core.images import elements, has_remembered_grid, ijk_to_ras, size_kji, voxels_of
 from ..core.results import segment_id
 from ..core.segment_classes import BINARY_LABELMAP
 from .segment_surfaces import drop_surface, outdate_surface
@@ -137,6 +137,7 @@ class SegmentLayers:
 
         Its image is written over where it can be: another one would be drawn in slices over what lay over it.
         """
+        self.require_grid()
         segment = self._segment(identifier)
         labelmap, ids = next(layer for layer in self.layers() if identifier in layer[1])
         if len(ids) > 1 or self._value(identifier) != 1 or not self._is_whole(labelmap):
@@ -275,8 +276,21 @@ class SegmentLayers:
             in_labelmap.append(slice(begin + first + shift, end + first + shift))
         return tuple(in_box), tuple(in_labelmap)
 
+    def require_grid(self) -> None:
+        """Raise DataError where the volume has another grid now: its indices mean other places."""
+        if not has_remembered_grid(self.node, self.volume):
+            raise DataError(self._other_grid)
+
+    @property
+    def _other_grid(self) -> str:
+        return (
+            f"the segments of '{self.node.GetName()}' have a different grid than '{self.volume.GetName()}'; load "
+            "the result again, regions can be reviewed on the volume's own grid only."
+        )
+
     def _offset(self, labelmap: Any) -> tuple[int, int, int]:
         """What to add to a voxel (k, j, i) of the volume to have its place in the labelmap's array."""
+        self.require_grid()
         of_labelmap = vtkMatrix4x4()
         labelmap.GetImageToWorldMatrix(of_labelmap)
         of_labelmap.Invert()
@@ -287,10 +301,7 @@ class SegmentLayers:
         size_ijk = np.array(size_kji(self.volume)[::-1], float)
         off = np.abs(matrix[:, :3] - np.eye(3)) @ size_ijk + np.abs(matrix[:, 3] - shift)
         if off.max() > _GRID_TOLERANCE_VOXELS:
-            raise DataError(
-                f"the segments of '{self.node.GetName()}' have a different grid than '{self.volume.GetName()}'; load "
-                "the result again, regions can be reviewed on the volume's own grid only."
-            )
+            raise DataError(self._other_grid)
         extent = labelmap.GetExtent()
         return tuple(int(shift[axis]) - extent[2 * axis] for axis in (2, 1, 0))
 

@@ -235,7 +235,7 @@ class TeachBackPresenter:
     def _lost(self, results: Iterable[LoadedPrediction]) -> str:
         """Reviewed results whose volume was deleted: their decisions are in the scene, and of no use without it."""
         lost = [(loaded, self._decided(loaded)) for loaded in results if loaded.volume is None]
-        text = _("{regions} of '{name}' cannot be used: its volume was deleted. Load its result again.")
+        text = _("{regions} of '{name}' cannot be used: its volume was deleted or changed. Load its result again.")
         lost_texts = [
             text.format(regions=_count_regions(count), name=loaded.segmentation.GetName())
             for loaded, count in lost

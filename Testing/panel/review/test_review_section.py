@@ -13,7 +13,7 @@ from mrml_widgets import qMRMLSegmentEditorWidget
 from PySide6.QtTest import QTest
 from pythonqt import unwrap
 from reviewable import EFFECT, ML, NUMBER, STATUS, STRUCTURE, a_reviewable_job, green, selected, statuses
-from scene_builders import labels_of
+from scene_builders import crop_in_place, labels_of
 from synthetic_predictions import CASE_ID, synthetic_heads
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
@@ -186,6 +186,21 @@ class TestDecidingWithKeys:
         process_events(until=lambda: not presenter.reason_not_decidable)
         process_events()
         assert not ui.reviewErrorLabel.isVisible()
+
+    def test_a_volume_that_is_cropped_in_place_ends_the_review_until_its_result_is_loaded_again(
+        self, loaded, logic, overlays, ui, process_events
+    ):
+        click(ui.radicalRegionButton)
+        process_events(until=lambda: "radical" in statuses(ui))
+        decided = labels_of(loaded)
+        crop_in_place(loaded.volume, (1, 2, 3), (12, 20, 14))
+        process_events(until=lambda: "cropped" in ui.reviewTitleLabel.text)
+        assert "cropped, resampled or moved" in greyed(ui.keepRegionButton)
+        (again,) = logic.loadResults(logic.jobsFolder / "segment 1", show=False)
+        assert again.volume is not loaded.volume and again.segmentation is not loaded.segmentation
+        overlays.choose(str(again.segmentation.GetID()))
+        process_events(until=lambda: "radical" in statuses(ui))
+        np.testing.assert_array_equal(labels_of(again), decided)
 
     def test_a_volume_that_is_deleted_ends_the_review_and_says_why(
         self, context, loaded, presenter, ui, window, process_events

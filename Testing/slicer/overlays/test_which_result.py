@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from queued_application import QueuedApplication
-from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
+from scene_builders import (
+    LIVER_MASK,
+    SHAPE_KJI,
+    add_segmentation,
+    add_volume,
+    array_of,
+    numpy_matrix,
+    rotated_ijk_to_ras,
+)
 from scene_bundles import saved_and_reloaded
 from shown_results import drawn, load_case
 from synthetic_predictions import CASE_ID, TUMOR, synthetic_heads
@@ -154,7 +162,7 @@ class TestWhichResult:
         presenter.show(third)
         assert len(set(presenter.results.values())) == 3
         assert list(presenter.results.values())[0] == f"{CASE_ID} (segment 1) [1]"
-        twin = add_volume(context, CASE_ID, np.zeros(SHAPE_KJI, np.float32), rotated_ijk_to_ras())
+        twin = add_volume(context, CASE_ID, array_of(third.volume), numpy_matrix(third.volume))
         third.segmentation.SetNodeReferenceID("CoraNetSlicer.Volume", twin.GetID())
         presenter.choose(third.segmentation.GetID())
         assert sorted(presenter.results.values()) == [

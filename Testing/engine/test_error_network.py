@@ -32,7 +32,7 @@ def interpolated_everywhere(network: ErrorNetwork, evidence: Evidence) -> torch.
         pads = [part for axis in (2, 1, 0) for part in (0, -size[axis] % factors[axis])]
         whole = torch.nn.functional.pad(levels[0][None], pads, mode="replicate")
         levels.append(torch.nn.functional.avg_pool3d(whole, factors)[0])
-    levels = [network._with_slopes(level) for level in levels]
+    levels = [torch.cat([level, network._slopes(level)]) for level in levels]
     features, factors = levels[-1], [(1, 1, 1), *network.architecture.factors]
     for number in reversed(range(len(levels) - 1)):
         scale = [coarse / fine for fine, coarse in zip(factors[number], factors[number + 1], strict=True)]

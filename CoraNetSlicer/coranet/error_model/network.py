@@ -19,7 +19,7 @@ _MUCH_LONGER = 1.9
 _STEEP = HEAD_CHANNELS.index("segmentation_foreground")
 _POSITIONS = 3
 # Voxels whose features are there at once, and voxels of the coarsest level that are seen around them.
-SLAB_VOXELS, _HALO = 1_000_000, 3
+SLAB_VOXELS, _HALO = 4_000_000, 3
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ class ErrorNetwork(nn.Module):
         """
         here = evidence.channels[:, rows].float()
         index = torch.unravel_index(places, here.shape[1:])
-        parts = [self._with_slopes(here).flatten(1)[:, places].T]
-        coarser = [self._with_slopes(_averaged(here, factors)) for factors in self.architecture.factors]
+        parts = [part.flatten(1)[:, places].T for part in (here, self._slopes(here))]
+        coarser = [torch.cat([level, self._slopes(level)]) for level in _averages(here, self.architecture.factors)]
         if coarser:
             features = coarser[-1]
             for number in reversed(range(len(coarser) - 1)):
@@ -162,9 +162,8 @@ class ErrorNetwork(nn.Module):
             along.append((axis, evidence.ends(axis, self.architecture.spacing_dhw[axis])))
         return [(values[:, rows] if axis == 0 else values)[:, index[axis]] for axis, values in along]
 
-    def _with_slopes(self, level: Tensor) -> Tensor:
-        chosen = [_STEEP, *range(len(HEAD_CHANNELS), self.architecture.channels)]
-        return torch.cat([level, _slope(level[chosen])])
+    def _slopes(self, level: Tensor) -> Tensor:
+        return _slope(level[[_STEEP, *range(len(HEAD_CHANNELS), self.architecture.channels)]])
 
     def _finer(self, coarse: Tensor, level: int, size: Sequence[int]) -> Tensor:
         """Features of the level behind one at the voxels of that one; the last ones may reach beyond the scan."""
@@ -186,12 +185,20 @@ def slabs(architecture: ErrorArchitecture, size: Sequence[int]) -> Iterator[tupl
         yield slice(first, last), slice(max(0, first - around), min(depth, last + around))
 
 
-def _averaged(level: Tensor, factors: tuple[int, int, int]) -> Tensor:
-    """The mean of each block of voxels; the last voxels are repeated where the last block is not whole."""
-    pads = [0, 0, 0, 0, 0, 0]
-    for axis, factor in enumerate(factors):
-        pads[5 - 2 * axis] = -level.shape[axis + 1] % factor
-    return functional.avg_pool3d(functional.pad(level[None], pads, mode="replicate"), factors)[0]
+def _averages(finest: Tensor, factors: Sequence[tuple[int, int, int]]) -> Iterator[Tensor]:
+    """The means of blocks of voxels, coarser and coarser; the last voxels are repeated where a block is not whole."""
+    level, size, before = finest, finest.shape[1:], (1, 1, 1)
+    for axis, block in enumerate(factors[-1] if factors else (), start=1):
+        missing = -level.shape[axis] % block
+        if missing:
+            last = level.narrow(axis, level.shape[axis] - 1, 1)
+            level = torch.cat([level, last.repeat_interleave(missing, axis)], axis)
+    for total in factors:
+        # Each level from the one before: the mean of means of as many voxels is the mean of all.
+        level = functional.avg_pool3d(level[None], [new // old for new, old in zip(total, before, strict=True)])[0]
+        before = total
+        depth, height, width = (-(-voxels // block) for voxels, block in zip(size, total, strict=True))
+        yield level[:, :depth, :height, :width]
 
 
 def _interpolated(coarse: Tensor, factors: Sequence[int], index: Sequence[Tensor]) -> Tensor:

@@ -183,6 +183,8 @@ def applied(
             stop()
             doubted = evidence.channels[_HEAD_MARGINS, rows].amin(0) < _SURE
             places = torch.nonzero(doubted.flatten())[:, 0]
+            if not len(places):
+                continue
             before = (rows.start - around.start) * size[1] * size[2]
             odds[0, rows].view(-1)[places] = network(network.sampled(evidence, around, places + before))
         mixed = torch.lerp(odds[0], softmax, architecture.softmax_share)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from coranet.contract import find_cases, is_label_map
+from coranet.contract.errors import DataError
 
 LABELS, SCAN = bytes([0] * 40 + [1] * 10 + [3] * 10), bytes(range(60))
 
@@ -110,6 +111,30 @@ def test_a_label_map_without_image_is_left_out(make):
     assert labels_by_case(datalist) == {"image001": None}
     (sentence,) = datalist.left_out
     assert "the label map 'label007' is left out: it has no image with the same name" in sentence
+
+
+@pytest.mark.parametrize(
+    "label_maps",
+    [
+        ("p1_liver_seg.nrrd", "p1_spleen_seg.nrrd"),
+        ("p1_seg_reader1.nrrd", "p1_seg_reader2.nrrd"),
+        ("p1_label.nrrd", "p1_seg.nrrd"),
+    ],
+)
+@pytest.mark.parametrize("folders", [("", ""), ("images/", "labels/")])
+def test_no_label_map_is_chosen_among_those_of_one_image(make, folders, label_maps):
+    of_images, of_labels = folders
+    folder = make(f"{of_images}p1.nrrd", f"{of_images}p2.nrrd", *(f"{of_labels}{name}" for name in label_maps))
+    first, second = label_maps
+    with pytest.raises(DataError, match=f"the image 'p1' has several label maps, '{first}' and '{second}'; merge"):
+        find_cases(folder)
+
+
+def test_a_label_map_of_the_same_name_counts_among_those_of_one_image(make):
+    datalist = find_cases(make("p1.nrrd", "p2.nrrd", "p1_seg.nrrd", "p1_seg_old.nrrd"))
+    assert labels_by_case(datalist) == {"p1": "p1_seg.nrrd", "p2": None}
+    (sentence,) = datalist.left_out
+    assert "the label map 'p1_seg_old' is left out" in sentence
 
 
 def test_label_maps_alone_stay_what_they_are(make):

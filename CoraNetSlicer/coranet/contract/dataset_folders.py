@@ -24,7 +24,7 @@ from .image_files import (
     scans_in,
 )
 from .label_maps import is_label_map, values_in
-from .name_pairs import is_label_name, may_be_labels, pair_names
+from .name_pairs import differ_in_kind_alone, is_label_name, may_be_labels, pair_names
 from .segment_names import match_name, segments_of
 
 _DATASET = "dataset.json"
@@ -137,7 +137,7 @@ def _side_by_side(folder: Path) -> Datalist:
     label_maps = dict([*segmentations, *_label_maps_among(scans)])
     images = [scan for scan in scans if scan[1] not in label_maps.values()]
     groups = _several_channels(images) or [(name, (image,)) for name, image in images]
-    label_maps = _with_names_of([name for name, _ in groups], label_maps)
+    label_maps = _with_names_of([name for name, _ in groups], label_maps, folder)
     # Two images may have one name and differ in their ending alone; then no label belongs to either.
     known = Counter(name for name, _ in groups)
     of_case = {name: str(path) for name, path in label_maps.items() if known[name] == 1}
@@ -171,11 +171,25 @@ def _holds_labels(path: Path) -> bool:
     return is_label_map(path) or values_in(path) is not None
 
 
-def _with_names_of(images: Sequence[str], label_maps: Mapping[str, Path]) -> dict[str, Path]:
-    """Label maps by the name of the image to which their own name belongs; those that belong to none keep theirs."""
+def _with_names_of(images: Sequence[str], label_maps: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """Label maps by the name of the image to which their own name belongs; those that belong to none keep theirs.
+
+    Raises:
+        DataError: several belong to one image, and none of them more than the others.
+    """
     names = [name for name in label_maps if name not in images]
     unlabeled = [name for name in images if name not in label_maps]
     pairs = {names[label]: unlabeled[image] for label, image in pair_names(unlabeled, names).items()}
+    others = [name for name in names if name not in pairs]
+    taken = {image: name for name, image in pairs.items()}
+    for label, image in pair_names(unlabeled, others).items():
+        name, other = unlabeled[image], others[label]
+        if name in taken and differ_in_kind_alone(name, other) == differ_in_kind_alone(name, taken[name]):
+            raise DataError(
+                f"in '{folder}' the image '{name}' has several label maps, '{label_maps[taken[name]].name}' and "
+                f"'{label_maps[other].name}'; merge them into one, with a value for each structure, or keep one of "
+                "them in the folder."
+            )
     return {pairs.get(name, name): path for name, path in label_maps.items()}
 
 
@@ -211,7 +225,7 @@ def _training_folders(
     label_maps, left_out = _label_maps(folder / names[1], ending)
     scans = scans_in(folder / names[0], ending)
     images = _images_of_cases(scans, label_maps, file, folder)
-    label_maps = _with_names_of(list(images), label_maps)
+    label_maps = _with_names_of(list(images), label_maps, folder)
     cases = _cases_of(images, Role.UNLABELED, label_maps, Role.TRAINING)
     left_out += [*scans.left_out, *_unused("label map", [name for name in label_maps if name not in images], folder)]
     if file:

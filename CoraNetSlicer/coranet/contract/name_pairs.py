@@ -37,6 +37,11 @@ def may_be_labels(names: Sequence[str]) -> set[int]:
     return {index for index, name in enumerate(names) if goes_on[index] or is_label_name(name)}
 
 
+def differ_in_kind_alone(image: str, label: str) -> bool:
+    """Whether the names of an image and a label are equal but for words such as "image" and "label"."""
+    return _key(image) == _key(label)
+
+
 def pair_names(images: Sequence[str], labels: Sequence[str]) -> dict[int, int]:
     """Find the image of each label.
 

@@ -245,6 +245,29 @@ def test_a_datalist_without_test_cases_cannot_be_evaluated(scans, a_trained_job,
     assert "dataset.json' has no 'test' case with a label" in the_only_error(capsys)
 
 
+def test_where_no_case_is_left_it_is_told_why(scans, a_trained_job, capsys, tmp_path):
+    args = ("--output", scans.parent / "unused")
+
+    def told() -> str:
+        (error,) = errors_in(capsys.readouterr().err)
+        return error
+
+    content = json.loads((scans / "dataset.json").read_text(encoding="utf-8"))
+    content = {"Training": content["training"], "testing": content["test"], "labels": content["labels"]}
+    (scans / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+    named = "lists images as 'Training' and 'testing', which is left out; name such a list training, unlabeled"
+    assert call("train", scans / "dataset.json", *args) == 3
+    assert "has no labeled case; add" in (error := told()) and named in error
+    assert call("evaluate", scans / "dataset.json", "--model", a_trained_job.folder, *args) == 3
+    assert "no 'test' case with a label" in (error := told()) and named in error
+    for kind, name in (("images", "scan7"), ("labels", "17")):
+        (tmp_path / "folder" / kind).mkdir(parents=True)
+        shutil.copy(scans / kind / "case001.nrrd", tmp_path / "folder" / kind / f"{name}.nrrd")
+    assert call("train", tmp_path / "folder", *args) == 3
+    assert "the label map '17' is left out: it has no image with the same name" in told()
+    assert not (scans.parent / "unused").exists()
+
+
 def test_a_test_label_on_another_grid_is_told_and_the_segmentation_stays(scans, a_trained_job, capsys):
     named = shift_a_label(scans, "case006.nrrd")
     args = ("--model", a_trained_job.folder, "--output", scans.parent / "scores", "--set", "machine.threads=1")

@@ -38,12 +38,15 @@ from .standard_streams import tolerant_streams
 from .strict_parser import StrictParser, with_home
 
 if TYPE_CHECKING:
-    from ..contract import Case, Datalist, Job, JobKind
+    from ..contract import Datalist, Job, JobKind
     from ..contract.events import Event
 
 # What --fast leaves out: all that predicts how good a result will be, and where it errs.
 _FAST_TRAINING: dict[str, Any] = {"training.error_model": "off", "training.quality_reference": "off"}
 _FAST_SEGMENTATION: dict[str, Any] = {"inference.doubt": "heads", "quality": False}
+
+# What was left out is told with an error; of more only the first.
+_MOST_LEFT_OUT = 2
 
 # Set to look for the cause of an unexpected error.
 TRACEBACK = "CORANET_TRACEBACK"
@@ -192,7 +195,7 @@ def _train(options: argparse.Namespace) -> _Work | int:
         )
     # Refused before there is a job; the training chooses once it has seen which cases hold a structure.
     with_validation_cases(datalist, config.data.validation_cases, config.seed)
-    _require_labeled(options.datalist, datalist.cases)
+    _require_labeled(options.datalist, datalist)
     return _Work(_new_job(options.output, JobKind.TRAIN, config, datalist))
 
 
@@ -208,7 +211,7 @@ def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
     if options.output is not None and Job.exists(options.output):
         raise JobError(f"'{options.output}' already holds a job; choose a new folder, or leave out --output.")
     datalist = find_cases(options.datalist)
-    _require_labeled(options.datalist, datalist.cases)
+    _require_labeled(options.datalist, datalist)
     for line in [*datalist.left_out, *planned(config, datalist)]:
         sys.stdout.write(f"{line}\n")
     return 0
@@ -231,7 +234,8 @@ def _evaluate(options: argparse.Namespace) -> _Work:
     datalist = find_cases(options.datalist)
     cases = datalist.with_role(Role.TEST)
     if not cases:
-        raise DataError(f"the datalist '{options.datalist}' has no 'test' case with a label; add some.")
+        message = f"the datalist '{options.datalist}' has no 'test' case with a label; add some."
+        raise DataError(_with_reasons(message, datalist))
     require_same_channels(datalist.channels, ModelCard.read(options.model).channels, f"'{options.datalist}'")
     for case in cases:
         if not os.path.exists(str(case.label)):
@@ -395,14 +399,19 @@ def _require_list(path: str) -> None:
         )
 
 
-def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
+def _require_labeled(path: str, datalist: Datalist) -> None:
     from ..contract import Role
 
-    _require_list(datalist)
-    if not any(case.role is Role.TRAINING for case in cases):
-        raise DataError(
-            f"the datalist '{datalist}' has no labeled case; add at least one {{image, label}} to 'training'."
-        )
+    _require_list(path)
+    if not datalist.with_role(Role.TRAINING):
+        message = f"the datalist '{path}' has no labeled case; add at least one {{image, label}} to 'training'."
+        raise DataError(_with_reasons(message, datalist))
+
+
+def _with_reasons(message: str, datalist: Datalist) -> str:
+    """A message on cases that are missing, and what was left out, which may be these."""
+    reasons = [sentence[:1].upper() + sentence[1:] for sentence in datalist.left_out[:_MOST_LEFT_OUT]]
+    return " ".join([message, *reasons])
 
 
 def _parser() -> argparse.ArgumentParser:

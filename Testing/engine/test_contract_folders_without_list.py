@@ -67,6 +67,8 @@ FOLDERS = {
         ["images/image1.nrrd", "images/image2.nrrd", "labels/label2.nrrd"], {"image1": None, "image2": "label2.nrrd"},
     ),
     "images-and-masks": (["images/a.nrrd", "masks/a.nrrd"], {"a": "a.nrrd"}),
+    "capital-letters": (["Images/a.nrrd", "Labels/label_a.nrrd"], {"a": "label_a.nrrd"}),
+    "other-words": (["scans/a.nrrd", "scans/b.nrrd", "Segmentations/b_seg.nrrd"], {"a": None, "b": "b_seg.nrrd"}),
 }  # fmt: skip
 
 
@@ -135,6 +137,20 @@ def test_a_label_map_of_the_same_name_counts_among_those_of_one_image(make):
     assert labels_by_case(datalist) == {"p1": "p1_seg.nrrd", "p2": None}
     (sentence,) = datalist.left_out
     assert "the label map 'p1_seg_old' is left out" in sentence
+
+
+@pytest.mark.parametrize(("images", "label_maps"), [("images", "labels"), ("imagesTr", "labelsTr")])
+def test_images_beside_the_two_folders_are_told(make, images, label_maps):
+    used = [f"{images}/a.nrrd", f"{images}/b.nrrd", f"{label_maps}/b_seg.nrrd"]
+    datalist = find_cases(make(*used, "unlabeled/c.nrrd", "d.nrrd", "notes/e.txt"))
+    assert labels_by_case(datalist) == {"a": None, "b": "b_seg.nrrd"}
+    (sentence,) = datalist.left_out
+    assert f"'d.nrrd' and 'unlabeled' are left out: they lie beside '{images}', where all scans must be;" in sentence
+
+
+def test_of_several_folders_with_words_for_labels_none_is_chosen(make):
+    with pytest.raises(DataError, match="'gt', 'img' and 'seg' do; give one of these folders, or list the cases"):
+        find_cases(make("img/a.nrrd", "seg/a_seg.nrrd", "gt/a_seg.nrrd"))
 
 
 def test_label_maps_alone_stay_what_they_are(make):

@@ -17,6 +17,7 @@ from .errors import DataError
 from .image_files import (
     SEGMENTATION_ENDING,
     FolderScans,
+    holds_images,
     image_name,
     is_image_file,
     names_in_words,
@@ -24,7 +25,14 @@ from .image_files import (
     scans_in,
 )
 from .label_maps import is_label_map, values_in
-from .name_pairs import differ_in_kind_alone, is_label_name, may_be_labels, pair_names
+from .name_pairs import (
+    differ_in_kind_alone,
+    is_label_name,
+    may_be_labels,
+    pair_names,
+    says_image_alone,
+    says_label_alone,
+)
 from .segment_names import match_name, segments_of
 
 _DATASET = "dataset.json"
@@ -32,8 +40,8 @@ _TRAINING, _TRAINING_LABELS = "imagesTr", "labelsTr"
 _TEST, _TEST_LABELS = "imagesTs", "labelsTs"
 _SEGMENTATION = ".seg"
 _LABELS_LOOKED_AT = 3
-# Where there is no list of cases: nnU-Net's names, and what people call such folders.
-_FOLDERS = ((_TRAINING, _TRAINING_LABELS), ("images", "labels"), ("images", "masks"), ("image", "label"))
+# Where there is no list of cases: what people call such folders, in small or capital letters.
+_FOLDERS = (("images", "labels"), ("images", "masks"), ("image", "label"))
 
 
 def read_datalist(path: Union[str, Path]) -> Datalist:
@@ -104,13 +112,31 @@ def find_cases(path: Union[str, Path], name_values: bool = True) -> Datalist:
     elif file and file.lists_anything:
         return file.datalist()
     else:
-        folders = next((pair for pair in _FOLDERS if all((path / name).is_dir() for name in pair)), None)
+        folders = _image_and_label_folders(path)
         datalist = _training_folders(path, None, folders) if folders else _side_by_side(path)
     if datalist.labels or not any(case.label for case in datalist.cases):
         return datalist
     if file:
         return replace(datalist, labels=file.labels())
     return replace(datalist, labels=_named_values(datalist.cases)) if name_values else datalist
+
+
+def _image_and_label_folders(folder: Path) -> Optional[tuple[str, str]]:
+    """The names of the sub-folders that hold images and label maps, as they are written; None: there are none.
+
+    Not every system finds "Images" where "images" is looked for. Beside the usual pairs, one folder alone may be named
+    for images ("img", "scans") and one for labels ("msk", "segmentations").
+    """
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError:
+        return None  # the search for images reports it
+    written = {name.lower(): name for name in names}
+    for image, label in _FOLDERS:
+        if image in written and label in written:
+            return written[image], written[label]
+    images, labels = ([name for name in names if is_kind(name)] for is_kind in (says_image_alone, says_label_alone))
+    return (images[0], labels[0]) if len(images) == len(labels) == 1 else None
 
 
 def value_names(path: Union[str, Path]) -> dict[int, str]:
@@ -228,6 +254,7 @@ def _training_folders(
     label_maps = _with_names_of(list(images), label_maps, folder)
     cases = _cases_of(images, Role.UNLABELED, label_maps, Role.TRAINING)
     left_out += [*scans.left_out, *_unused("label map", [name for name in label_maps if name not in images], folder)]
+    left_out += _beside(folder, names)
     if file:
         left_out += file.notes(sum(name in label_maps for name in images))
     if names[0] == _TRAINING and (folder / _TEST).is_dir() and any((folder / _TEST).iterdir()):
@@ -237,6 +264,20 @@ def _training_folders(
     if file:
         return file.made(cases, labels, left_out)
     return Datalist(tuple(cases), left_out=tuple(left_out))
+
+
+def _beside(folder: Path, names: tuple[str, str]) -> list[str]:
+    """A sentence on images beside the two folders, such as in a folder "unlabeled"; [] if there are none."""
+    used = {*names, *((_TEST, _TEST_LABELS) if names[0] == _TRAINING else ())}
+    others = [entry for entry in sorted(folder.iterdir()) if entry.name not in used and not entry.name.startswith(".")]
+    found = [entry.name for entry in others if is_image_file(entry) or (entry.is_dir() and holds_images(entry))]
+    if not found:
+        return []
+    verb, what = ("is", "it lies") if len(found) == 1 else ("are", "they lie")
+    return [
+        f"in '{folder}' {names_in_words(found)} {verb} left out: {what} beside '{names[0]}', where all scans must be; "
+        "move the scans there, or list the cases in a dataset.json."
+    ]
 
 
 def _test_cases(folder: Path, file: Optional[DatalistFile], others: Sequence[Case]) -> tuple[list[Case], list[str]]:

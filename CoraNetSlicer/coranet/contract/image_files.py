@@ -130,6 +130,12 @@ class _Sorting:
             self._reasons.setdefault(reason, []).extend(names)
 
 
+def holds_images(folder: Union[str, Path]) -> bool:
+    """Whether a folder directly holds image files or a DICOM series."""
+    folder = Path(folder)
+    return any(is_image_file(path) for path in _visible(folder)) or _holds_dicom(folder)
+
+
 def image_name(path: Union[str, Path]) -> str:
     """The name of a scan without the ending of its format; of a folder its own name."""
     name = Path(path).name
@@ -244,7 +250,10 @@ def _no_scan(folder: Path, left_out: Sequence[str], folders: Iterable[Path]) -> 
     deeper = [entry.name for entry in folders if any(is_image_file(path) for path in _visible(entry))]
     if deeper:
         do, which = ("does", "that folder") if len(deeper) == 1 else ("do", "one of these folders")
-        return DataError(f"'{folder}' holds no image itself, but {names_in_words(deeper)} {do}; give {which}.")
+        return DataError(
+            f"'{folder}' holds no image itself, but {names_in_words(deeper)} {do}; give {which}, or list the cases in "
+            "a dataset.json."
+        )
     reasons = [_capital(sentence) for sentence in left_out if _NO_IMAGES not in sentence]
     return DataError(" ".join([f"'{folder}' holds no image; {expected}.", *reasons[:2]]))
 

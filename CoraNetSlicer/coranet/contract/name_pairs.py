@@ -29,6 +29,16 @@ def is_label_name(name: str) -> bool:
     return not _LABEL_WORDS.isdisjoint(_words(name))
 
 
+def says_image_alone(name: str) -> bool:
+    """Whether a name is one word for images, and nothing else, as that of a folder."""
+    return name.lower() in _IMAGE_WORDS
+
+
+def says_label_alone(name: str) -> bool:
+    """Whether a name is one word for labels, and nothing else, as that of a folder."""
+    return name.lower() in _LABEL_WORDS
+
+
 def may_be_labels(names: Sequence[str]) -> set[int]:
     """Indices of the names that say that they are labels, or that go on from another name ("p1_liver" beside "p1")."""
     parts = [_parts(name) for name in names]

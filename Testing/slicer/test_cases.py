@@ -97,6 +97,7 @@ class TestAddingVolumes:
         scan = a_scan("scan")
         result = add_segmentation(context, "scan CoraNet", scan, {"Liver": LIVER_MASK})
         result.SetAttribute("CoraNetSlicer.PredictionPart", "result")
+        result.SetNodeReferenceID("CoraNetSlicer.Volume", scan.GetID())
         cases.add_scene_volumes()
         assert table(cases) == [("scan", "unlabeled", None)]
         assert cases.segmentation_choices("1") == []

@@ -24,7 +24,18 @@ from synthetic_predictions import (
 from coranet.contract import Case, Role
 from coranet.contract.errors import DataError, JobError
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, mark_as_case, segment_id, uncertainty_color_node
+from CoraNetSlicerLib.core.results import (
+    UNCERTAIN_SEGMENT,
+    VOLUME_REFERENCE,
+    is_copy,
+    is_result,
+    mark_as_case,
+    names_in_scene,
+    results_in_scene,
+    segment_id,
+    uncertainty_color_node,
+)
+from CoraNetSlicerLib.review.hiding import other_segmentations
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 
@@ -177,6 +188,65 @@ class TestLoadingAgain:
 
     def test_the_volume_of_a_case_is_loaded_once(self, context, a_job, its_volume):
         assert find_or_load_volume(context, a_job, a_job.read_datalist().cases[0]) is its_volume
+
+
+@pytest.fixture(params=["with what it refers to", "alone"])
+def clone(context, request):
+    """Makes of a node what "Clone" of the module Data does."""
+
+    def make(node):
+        copy = node.CreateNodeInstance()
+        copy.UnRegister(None)
+        copy.Copy(node)
+        copy.SetName("my copy")
+        copy = context.scene.AddNode(copy)
+        if request.param == "alone":
+            copy.SetNodeReferenceID(VOLUME_REFERENCE, None)
+        return copy
+
+    return make
+
+
+class TestClones:
+    """Who corrects a result clones it first; the clone has all attributes of it."""
+
+    def test_a_clone_does_not_take_the_place_of_its_result(self, context, clone, a_result):
+        copies = [clone(node) for node in (a_result.segmentation, a_result.overlays, a_result.uncertainty)]
+        (found,) = results_in_scene(context.scene)
+        assert (found.segmentation, found.overlays, found.uncertainty) == (
+            a_result.segmentation, a_result.overlays, a_result.uncertainty,
+        )  # fmt: skip
+        assert [is_result(copy) for copy in copies] == [False, False, True]
+        assert is_result(a_result.segmentation) and not is_copy(a_result.segmentation)
+        assert other_segmentations(context) == copies[:2]
+
+    def test_a_clone_of_a_result_can_be_a_label_that_a_person_chooses(self, clone, cases, a_result):
+        copy = clone(a_result.segmentation)
+        cases.add_scene_volumes()
+        (row,) = cases.rows
+        assert row.segmentation is None and copy in cases.segmentation_choices(row.key)
+        assert a_result.segmentation not in cases.segmentation_choices(row.key)
+        cases.set_segmentation(row.key, copy)
+        assert [segment.name for segment in cases.segments] == ["Pancreas", "Tumor"]
+
+    @pytest.mark.parametrize("clone", ["alone"], indirect=True)
+    def test_a_clone_stays_a_label_without_its_result(self, context, clone, cases, a_result):
+        copy = clone(a_result.segmentation)
+        cases.add_scene_volumes()
+        context.scene.RemoveNode(a_result.segmentation)
+        assert cases.segmentation_choices("1") == [copy] and results_in_scene(context.scene) == []
+
+    def test_a_clone_of_the_scan_changes_neither_name_nor_result(self, context, clone, a_result, a_segmented_job):
+        clone(a_result.volume)
+        assert names_in_scene(context.scene, a_segmented_job) == {CASE_ID: "patient 7"}
+        (case,) = a_segmented_job.read_datalist().cases
+        assert find_or_load_volume(context, a_segmented_job, case) is a_result.volume
+
+    def test_after_the_scene_was_saved_and_loaded(self, context, clone, a_result, tmp_path):
+        clone(a_result.segmentation)
+        name = a_result.segmentation.GetName()
+        again = saved_and_reloaded(context, tmp_path)
+        assert [result.segmentation.GetName() for result in results_in_scene(again.scene)] == [name]
 
 
 class TestDicomSeries:

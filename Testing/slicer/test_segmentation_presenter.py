@@ -16,8 +16,9 @@ from coranet.contract import JobStatus, ProcessIdentity
 from coranet.contract.errors import CoraNetError, JobError
 from coranet.contract.events import CaseDone, Started
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, nodes_of_class
+from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, find_prediction_files, nodes_of_class
 from CoraNetSlicerLib.environment.interpreter import Interpreter
+from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 from CoraNetSlicerLib.segment.presenter import SegmentationPresenter
 from CoraNetSlicerLib.segment.segmentation_source import SourceKind
 
@@ -407,6 +408,29 @@ class TestAttaching:
         presenter.attach(logic.attach(a_finished_job.folder))
         application.run()
         assert len(presenter.results) == 1 and presenter.rows[0].text == "done in 12 s"
+
+    def test_what_a_person_has_corrected_stays_when_the_job_is_shown_again(
+        self, presenter, logic, context, application, a_finished_job
+    ):
+        presenter.attach(logic.attach(a_finished_job.folder))
+        application.run()
+        (loaded,) = presenter.results
+        layers = SegmentLayers(loaded.segmentation, loaded.volume)
+        corrected = np.zeros(layers.whole.mask.shape, bool)
+        corrected[2:5, 2:5, 2:5] = True
+        layers.write_whole("segmentation-2", corrected)
+        moved = a_finished_job.folder.rename(a_finished_job.folder.with_name("moved"))
+        chosen = []
+        presenter.chosen.connect(chosen.append)
+        presenter.attach(logic.attach(moved))
+        application.run()
+        assert chosen == [loaded.segmentation] and len(presenter.results) == 1
+        np.testing.assert_array_equal(layers.in_box(layers.layers()[0][0], layers.whole), corrected)
+        assert find_prediction_files(loaded.segmentation).folder.parent.parent == moved
+        context.scene.RemoveNode(loaded.segmentation)
+        presenter.attach(logic.attach(moved))
+        application.run()
+        assert len(presenter.results) == 2
 
     def test_a_scene_that_is_opened_again_does_not_load_it_twice(
         self, presenter, make_presenter, logic, application, a_finished_job

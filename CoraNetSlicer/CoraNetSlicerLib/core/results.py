@@ -119,7 +119,8 @@ def names_in_scene(scene: Any, job: Job) -> dict[str, str]:
     prefix = f"{job.identifier}/"
     return {
         key.removeprefix(prefix): str(node.GetName())
-        for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode")
+        # The first volume last: a copy bears the same mark.
+        for node in reversed(nodes_of_class(scene, "vtkMRMLScalarVolumeNode"))
         for key in case_keys(node)
         if key.startswith(prefix)
     }
@@ -216,8 +217,30 @@ def nodes_of_class(scene: Any, node_class: str) -> list[Any]:
 
 
 def is_result(node: Any) -> bool:
-    """Whether a node was made from a result of ours."""
-    return bool(node.GetAttribute(PART_ATTRIBUTE))
+    """Whether a node was made from a result of ours, and is not a person's copy of it."""
+    return bool(node.GetAttribute(PART_ATTRIBUTE)) and not is_copy(node)
+
+
+def is_copy(node: Any) -> bool:
+    """Whether a segmentation is a person's copy of one of a result: the module Data copies its marks, too.
+
+    Some versions of Slicer leave out which volume a clone refers to, though it is there. In others, the result is the
+    one that came first.
+    """
+    scene = node.GetScene()
+    if scene is None or not node.GetAttribute(PART_ATTRIBUTE) or not node.IsA("vtkMRMLSegmentationNode"):
+        return False
+    marks, key = _marks(node), str(node.GetAttribute(PREDICTION_ATTRIBUTE))
+    same = (other for other in nodes_of_class(scene, "vtkMRMLSegmentationNode") if _marks(other) == marks)
+    if next(same, node) is not node:
+        return True
+    scans = nodes_of_class(scene, "vtkMRMLScalarVolumeNode")
+    return marks[-1] is None and any(key in case_keys(scan) for scan in scans)
+
+
+def _marks(node: Any) -> tuple[Optional[str], ...]:
+    attributes = (node.GetAttribute(name) for name in (PART_ATTRIBUTE, PREDICTION_ATTRIBUTE))
+    return (*attributes, node.GetNodeReferenceID(VOLUME_REFERENCE))
 
 
 def results_in_scene(scene: Any) -> list[LoadedPrediction]:
@@ -227,8 +250,11 @@ def results_in_scene(scene: Any) -> list[LoadedPrediction]:
     """
     parts: dict[tuple[str, str], dict[str, Any]] = {}
     for node in _nodes_with_part(scene):
+        if is_copy(node):
+            continue
         key = (str(node.GetAttribute(PREDICTION_ATTRIBUTE)), str(node.GetNodeReferenceID(VOLUME_REFERENCE)))
-        parts.setdefault(key, {})[node.GetAttribute(PART_ATTRIBUTE)] = node
+        # The first, also of maps that were copied.
+        parts.setdefault(key, {}).setdefault(node.GetAttribute(PART_ATTRIBUTE), node)
     return [_loaded(nodes) for nodes in parts.values() if "result" in nodes]
 
 

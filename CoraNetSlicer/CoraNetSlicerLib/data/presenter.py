@@ -25,6 +25,7 @@ from ..core.export import TrainingNodes
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Scheduler
+from ..core.results import is_copy
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .case_checks import CaseChecks
@@ -329,7 +330,9 @@ class CasesPresenter:
         """Volume's ID -> segmentation, of all that are in the scene and in no row."""
         used = [row.segmentation for row in self._rows]
         labeled = [row.volume for row in self._rows if row.segmentation is not None]
-        free = [node for node in segmentations(self._context.scene) if node not in used]
+        # What a model has named is a label only where a person says so.
+        offered_nodes = segmentations(self._context.scene)
+        free = [node for node in offered_nodes if node not in used and not is_copy(node)]
         return pair_with_segmentations(image_volumes(self._context.scene), free, labeled) if free else {}
 
     def _found_segmentations(self) -> dict[str, Any]:

@@ -447,4 +447,4 @@ def reason_no_map(loaded: Optional[LoadedPrediction]) -> str:
 
 def reason_gone() -> str:
     """Why nothing can be done with a part of a result that was deleted."""
-    return _("This is no longer in the scene; load the result again.")
+    return _("This is no longer in the scene; delete the result and load it again.")

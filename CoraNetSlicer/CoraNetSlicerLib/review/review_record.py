@@ -249,7 +249,9 @@ class ReviewRecord:
             review = Review.from_dict(json.loads(self._node.GetAttribute(DECISIONS_ATTRIBUTE)), regions, "the scene")
             voxels = {int(number): RegionVoxels.of_content(region) for number, region in content["voxels"].items()}
         except _DAMAGED as error:
-            raise JobError(f"the review in the scene cannot be read ({error}); load the result again.") from error
+            raise JobError(
+                f"the review in the scene cannot be read ({error}); delete the result and load it again."
+            ) from error
         history = ReviewHistory.of_text(self._node.GetAttribute(STEPS_ATTRIBUTE) or "{}")
         return StoredReview(regions, review, voxels, history)
 

@@ -15,7 +15,7 @@ from ..core.export import SegmentExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.results import case_key, marked_volumes, names_in_scene, results_by_key
+from ..core.results import FOLDER_ATTRIBUTE, case_key, marked_volumes, names_in_scene, results_by_key
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..environment.presenter import EnvironmentPresenter
@@ -184,26 +184,37 @@ class SegmentationPresenter(JobPresenter):
     @property
     def _loaded_cases(self) -> dict[str, Any]:
         """By case, the segmentation node of each result of the segmentation that is watched."""
-        if self.handle is None:
-            return {}
+        return {} if self.handle is None else self._in_scene(self.handle.job, [case.id for case in self._cases])
+
+    def _in_scene(self, job: Job, cases: Collection[str]) -> dict[str, Any]:
         by_key = results_by_key(self._logic.context.scene)
-        keys = {case.id: case_key(self.handle.job, case.id) for case in self._cases}
+        keys = {case: case_key(job, case) for case in cases}
         return {case: by_key[key] for case, key in keys.items() if key in by_key}
 
     def attach(self, handle: JobHandle) -> None:
         """Watch an existing segmentation; the scene remembers it, and results are loaded if their volumes are there.
 
-        The result of a single case is always loaded.
+        The result of a single case is always loaded. Results that are in the scene stay as they are: a person may have
+        corrected them.
 
         Raises:
             CoraNetError: its files cannot be read.
         """
         if handle.kind is not JobKind.SEGMENT:
             raise JobError(f"'{handle.folder}' is a training, expected a segmentation; open it under Train.")
-        self._parameters.set_value(_LOADED, [])
+        cases = [case.id for case in handle.job.read_datalist().cases]
+        there = self._in_scene(handle.job, cases)
+        for case, node in there.items():
+            # The job may have been moved since.
+            node.SetAttribute(FOLDER_ATTRIBUTE, str(handle.job.prediction_folder(case).absolute()))
+        self._parameters.set_value(_LOADED, list(there))
         super().attach(handle)
         if len(self._cases) == 1 and self._cases[0].id in self._cases_with(CaseDone):
-            self._load(handle.job, self._cases[0])
+            (only,) = self._cases
+            if only.id in self._loaded_cases:
+                self.show(only.id)
+            else:
+                self._load(handle.job, only)
 
     def restore(self) -> None:
         """As of every job; results that the scene lacks are loaded."""

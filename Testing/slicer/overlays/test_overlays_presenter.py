@@ -147,7 +147,7 @@ class TestVisibility:
         application.run()
         gone = {row.kind for row in presenter.rows if row.reason}
         assert gone == ({"uncertainty"} if part == "uncertainty" else {"conservative", "radical", "uncertain"})
-        assert "load the result again" in presenter.caution.reason
+        assert "delete the result and load it again" in presenter.caution.reason
         for kind in KINDS:
             presenter.set_visible_2d(kind, True)
         presenter.apply_look("contours")

@@ -12,7 +12,7 @@ from typing import Any, Optional, Union
 from coranet.contract import CaseUncertainty, Job, JobKind, JobStatus, ModelCard, delete_job, input_list, rank_cases
 from coranet.contract.errors import DataError, JobError
 
-from .core.case_images import first_image, name_of_image
+from .core.case_images import as_list, first_image, name_of_image
 from .core.context import SceneContext
 from .core.export import (
     LabeledNodes,
@@ -28,6 +28,7 @@ from .jobs.arguments import (
     AnyJob,
     SegmentSettings,
     TrainSettings,
+    as_path,
     channels_of_model,
     job_of,
     segment_config,
@@ -118,7 +119,7 @@ class CoraNetLogic(ReviewConsole):
         """
         config = train_config(settings)
         nodes = TrainingNodes(labeled, unlabeled, validation, segmentNames)
-        target = self._folderFor(folder, training_name(segmentNames or ()))
+        target = self._folderFor(folder, training_name(nodes.segment_names or ()))
         return self.watch(self.runner.start(export_training_job(self.context, target, nodes, config)))
 
     def segment(
@@ -139,7 +140,7 @@ class CoraNetLogic(ReviewConsole):
         Raises:
             CoraNetError: a node, the model, a setting or the folder cannot be used.
         """
-        volumes = list(volumeNodes) if isinstance(volumeNodes, (list, tuple)) else [volumeNodes]
+        volumes = as_list(volumeNodes)
         config = segment_config(model, settings)
         channels = channels_of_model(config.model)
         target = self._folderFor(folder, segmentation_name([_name_of_case(images) for images in volumes]))
@@ -166,7 +167,7 @@ class CoraNetLogic(ReviewConsole):
         """
         config = segment_config(model, settings)
         channels = channels_of_model(config.model)
-        datalist = input_list([inputFolder], channels)
+        datalist = input_list([as_path(inputFolder, DataError, "a folder of images")], channels)
         target = self._folderFor(outputFolder, segmentation_name([case.id for case in datalist.cases]))
         return self.watch(self.runner.start(Job.create(target, JobKind.SEGMENT, config, datalist)))
 
@@ -275,7 +276,8 @@ class CoraNetLogic(ReviewConsole):
         Raises:
             CoraNetError: a case, the model, a setting or the folder cannot be used; with the reason.
         """
-        promoted = [case if isinstance(case, PromotedCase) else self.promote(case) for case in cases]
+        given = [cases] if isinstance(cases, (PromotedCase, LoadedPrediction)) else as_list(cases)
+        promoted = [case if isinstance(case, PromotedCase) else self.promote(case) for case in given]
         if not promoted:
             raise DataError("there is nothing to improve the model with; review some regions of at least one case.")
         config = improving_config(model, settings)
@@ -339,7 +341,7 @@ class CoraNetLogic(ReviewConsole):
         self._watched.clear()
 
     def _folderFor(self, folder: Union[None, str, Path], name: str) -> Path:
-        return Path(folder).expanduser() if folder else self.newFolder(name)
+        return as_path(folder, JobError, "a folder for the job") if folder else self.newFolder(name)
 
     def newFolder(self, name: str) -> Path:
         """A new folder in `jobsFolder`, named like `name`, with a number if that is taken."""

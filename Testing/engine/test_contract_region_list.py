@@ -42,7 +42,7 @@ def test_a_region_is_found_by_its_number(a_list):
     assert a_list.region(2) is a_list.regions[1]
 
 
-@pytest.mark.parametrize("number", [0, 3, -1])
+@pytest.mark.parametrize("number", [0, 3, -1, 1.0, None])
 def test_a_number_that_is_not_there_is_an_error(a_list, number):
     with pytest.raises(DataError, match=f"'Fall ä' has the regions 1 to 2, not {number}; choose one of them"):
         a_list.region(number)

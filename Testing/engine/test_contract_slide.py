@@ -34,8 +34,11 @@ def test_the_length_of_a_voxel_is_that_of_a_cube_as_large():
     [
         ({"radius_mm": 0.0}, "above 0 mm, got 0.0; correct it"),
         ({"radius_mm": math.nan}, "above 0 mm, got nan"),
-        ({"level": math.inf}, "finite point and level"),
-        ({"center_ijk": (0.0, math.nan, 0.0)}, "finite point and level"),
+        ({"level": math.inf}, "a finite level, got inf"),
+        ({"level": "far"}, "the level of a slide must be a number, got 'far'"),
+        ({"radius_mm": None}, "the radius_mm of a slide must be a number, got None"),
+        ({"center_ijk": (0.0, math.nan, 0.0)}, "three finite numbers"),
+        ({"center_ijk": (0.0, 1.0)}, "three finite numbers"),
         ({"shrinks": 7}, "two different label values, got 7 and 7; choose two classes"),
         ({"grows": -1}, "two different label values"),
     ],

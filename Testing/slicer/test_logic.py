@@ -131,6 +131,50 @@ class TestModels:
             segment_config(tmp_path / "nowhere")
 
 
+class TestArguments:
+    """What a person at the console may write instead is understood, or refused in a sentence."""
+
+    @pytest.mark.parametrize(
+        ("labeled", "message"),
+        [
+            (lambda volume, truth: (volume, truth), "'labeled' must be a list of pairs, .* got 'Patient 1'; put each"),
+            (lambda volume, truth: volume, "'labeled' must be a list of pairs, .* got 'Patient 1'"),
+            (lambda volume, truth: {volume: truth}, "'labeled' must be a list of pairs, .* of type dict"),
+            (lambda volume, truth: 3, "expected a list of volumes, got an object of type int"),
+            (lambda volume, truth: [(np.zeros((3, 3, 3)), truth)], "type ndarray; make a node of an array with"),
+            (lambda volume, truth: [((volume, np.zeros(3)), truth)], "type ndarray; make a node of an array with"),
+            (lambda volume, truth: [(volume, np.zeros((3, 3, 3)))], "'Patient 1' is paired with .* type ndarray"),
+            (lambda volume, truth: None, "needs at least one labeled volume, got none"),
+        ],
+    )
+    def test_what_cannot_be_trained_on_is_named(self, logic, a_labeled_case, labeled, message):
+        with pytest.raises(DataError, match=message):
+            logic.train(labeled(*a_labeled_case))
+        with pytest.raises(DataError):
+            logic.train([a_labeled_case], validation=labeled(*a_labeled_case) or 3)
+
+    def test_one_of_what_could_be_several(self, logic, context, a_labeled_case, a_scan):
+        job = logic.train([a_labeled_case], a_scan("other"), segmentNames="Liver", validation=None)
+        datalist = job.job.read_datalist()
+        assert [case.id for case in datalist.cases] == ["Patient_1", "other"]
+        assert [label.name for label in datalist.labels] == ["Liver"]
+
+    def test_volumes_of_any_collection_are_segmented(self, logic, a_model, a_scan):
+        volumes = {"a": a_scan("a"), "b": a_scan("b")}
+        for given in (volumes.values(), (volume for volume in volumes.values())):
+            assert len(logic.segment(given, model=a_model).job.read_datalist().cases) == 2
+
+    @pytest.mark.parametrize("wrong", [None, 3, ["folder"], ""])
+    def test_what_is_no_path_is_named(self, logic, a_volume_node, a_model, wrong):
+        for call in (logic.attach, logic.loadResults, logic.rankCases, logic.deleteJob, logic.trainingPlot):
+            with pytest.raises(JobError, match="expected a job, got"):
+                call(wrong)
+        with pytest.raises(ModelError, match="expected a training or the folder of a model, got"):
+            logic.segment([a_volume_node], model=wrong)
+        with pytest.raises(DataError, match="expected a folder of images, got"):
+            logic.segmentFolder(wrong, None, model=a_model)
+
+
 def test_one_volume_or_several_can_be_segmented(logic, context, a_model):
     first, second = unlabeled_volumes(context)
     alone, both = logic.segment(first, a_model), logic.segment([first, second], a_model)

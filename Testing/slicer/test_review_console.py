@@ -41,6 +41,47 @@ def a_training(awkward_path):
     return job
 
 
+class TestArguments:
+    """Numbers of the console are numpy's as often as Python's; what is no number is refused before anything changes."""
+
+    def test_numbers_of_numpy_are_numbers(self, logic, a_result, its_files, context):
+        logic.resolveRegion(a_result, np.int64(2), "radical", author=None)
+        logic.resolvePlace(a_result, np.int32(1), np.float32(0.5), np.float32(6))
+        logic.editRegion(a_result, np.int16(3))
+        logic.finishEdit(a_result)
+        for _ in range(3):
+            logic.undoRegion(a_result)
+        for _ in range(3):
+            logic.redoRegion(a_result)
+        decisions = json.loads(its_files.review.read_text())["decisions"]
+        assert {number: decision["choice"] for number, decision in decisions.items()} == {
+            "1": "slid", "2": "radical", "3": "edited",
+        }  # fmt: skip
+        assert {decision["author"] for decision in decisions.values()} == {""}
+
+    @pytest.mark.parametrize(
+        ("call", "arguments", "message"),
+        [
+            ("resolveRegion", ("1", "radical"), "has the regions 1 to 11, not '1'"),
+            ("resolveRegion", (1.0, "radical"), "has the regions 1 to 11, not 1.0"),
+            ("resolveRegion", (None, "radical"), "has the regions 1 to 11, not None"),
+            ("editRegion", ("2",), "has the regions 1 to 11, not '2'"),
+            ("resolvePlace", (1, None), "the level of a slide must be a number, got None"),
+            ("resolvePlace", (1, 0.5, "far"), "the radius_mm of a slide must be a number, got 'far'"),
+            ("slideAt", ((1, 2), 0.5), "three finite numbers, got \\(1, 2\\)"),
+            ("slideAt", ((1, 2, np.nan), 0.5), "three finite numbers"),
+            ("slideAt", (None, 0.5), "three finite numbers, got None"),
+        ],
+    )
+    def test_what_cannot_be_used_is_refused_and_the_review_goes_on(self, logic, a_result, call, arguments, message):
+        before = labels_of(a_result)
+        with pytest.raises(DataError, match=message):
+            getattr(logic, call)(a_result, *arguments)
+        np.testing.assert_array_equal(labels_of(a_result), before)
+        assert logic.regions(a_result).review.decisions == {} and not logic.regions(a_result).can_undo
+        logic.resolveRegion(a_result, 1, "radical")
+
+
 class TestLooking:
     def test_a_volume_that_no_view_shows_comes_into_view_and_others_stay(self, logic, context, a_result, a_volume_node):
         red, green = (context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode") for _ in range(2))

@@ -70,8 +70,45 @@ def path_key(path: Union[str, Path]) -> str:
 
 
 def name_of_image(image: Any) -> str:
-    """The name of a volume node, or of a file without its ending."""
+    """The name of a volume node, or of a file without its ending; raises DataError where it is neither."""
+    require_node_or_path(image)
     return image_name(image) if is_path(image) else image.GetName() or ""
+
+
+def require_node_or_path(image: Any) -> None:
+    """Raise DataError for what the console may be given in place of a node, such as a numpy array; None is a gap."""
+    if image is not None and not is_path(image) and not hasattr(image, "IsA"):
+        raise DataError(
+            f"expected a volume node or the path of an image, got {_in_words(image)}; make a node of an array with "
+            "slicer.util.addVolumeFromArray."
+        )
+
+
+def as_list(given: Any) -> list[Any]:
+    """What a call was given as a list, or as a single one; None is none."""
+    if given is None:
+        return []
+    try:
+        return [given] if isinstance(given, (str, Path, Mapping)) or hasattr(given, "IsA") else list(given)
+    except TypeError as error:
+        raise DataError(f"expected a list of volumes, got {_in_words(given)}; give [volume, ...].") from error
+
+
+def as_pairs(given: Any, name: str) -> list[tuple[CaseImages, Any]]:
+    """The pairs that a call was given under a name; raises DataError where they are none."""
+    pairs = [] if isinstance(given, Mapping) else as_list(given)
+    is_pair = [isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs]
+    if isinstance(given, Mapping) or not all(is_pair):
+        wrong = given if isinstance(given, Mapping) else pairs[is_pair.index(False)]
+        raise DataError(
+            f"'{name}' must be a list of pairs, [(volume, segmentation), ...], got {_in_words(wrong)}; put each volume "
+            "with its segmentation."
+        )
+    return [(images, label) for images, label in pairs]
+
+
+def _in_words(value: Any) -> str:
+    return f"'{value.GetName()}'" if hasattr(value, "GetName") else f"an object of type {type(value).__name__}"
 
 
 def require_usable_volume(volume: Any) -> None:
@@ -98,6 +135,8 @@ def require_segmentation(node: Any, owner: str) -> None:
     """Raise DataError, naming the volume that it belongs to, unless a node is a segmentation."""
     if node is None:
         raise DataError(f"'{owner}' has no segmentation; choose one, or use the volume as unlabeled.")
+    if not hasattr(node, "IsA"):
+        raise DataError(f"'{owner}' is paired with {_in_words(node)}, expected a segmentation node; give that.")
     if not node.IsA("vtkMRMLSegmentationNode"):
         raise DataError(
             f"'{owner}' is paired with '{node.GetName()}' ({node.GetNodeTagName()}), expected a segmentation; "
@@ -113,6 +152,8 @@ def require_images(cases: Sequence[CaseImages], channels: Sequence[str] = ()) ->
     count = max((len(images_of(images)) for images in cases), default=1)
     for images in cases:
         parts = images_of(images)
+        for part in parts:
+            require_node_or_path(part)
         name = name_of_image(parts[0]) if parts and parts[0] is not None else "a case"
         require_all_channels(name, [str(part) for part in parts], names_of(channels, count))
         _require_same_transform([part for part in parts if not is_path(part) and part is not None])

@@ -33,6 +33,8 @@ from .case_images import (
     CaseImages,
     LabelFile,
     absolute,
+    as_list,
+    as_pairs,
     channels_of,
     first_image,
     images_of,
@@ -80,6 +82,12 @@ class TrainingNodes:
     channels: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        for name in ("labeled", "validation"):
+            object.__setattr__(self, name, as_pairs(getattr(self, name), name))
+        object.__setattr__(self, "unlabeled", as_list(self.unlabeled))
+        if self.segment_names is not None:
+            names = [self.segment_names] if isinstance(self.segment_names, str) else self.segment_names
+            object.__setattr__(self, "segment_names", [str(name) for name in names])
         channels = tuple(self.channels) or channels_of(self.cases)
         object.__setattr__(self, "channels", channels)
         for name in ("labeled", "validation"):
@@ -221,6 +229,7 @@ class SegmentExport(_JobExport):
             DataError: a volume cannot be used, or a channel is missing; the message names it and says what to do.
             JobError: the folder holds a job already.
         """
+        volumes = as_list(volumes)
         if not volumes:
             raise DataError("there is nothing to segment; give at least one volume.")
         channels = tuple(channels) or channels_of(volumes)

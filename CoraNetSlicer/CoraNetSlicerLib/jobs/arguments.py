@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, Union
 
 from coranet.contract import Job, JobKind, ModelCard
 from coranet.contract.config import DEFAULT_PRESET, SegmentConfig, TrainConfig, require_effect
-from coranet.contract.errors import ConfigError, ModelError
+from coranet.contract.errors import ConfigError, CoraNetError, JobError, ModelError
 
 from .handle import JobHandle
 
@@ -57,8 +58,18 @@ def segment_config(model: AnyJob, settings: SegmentSettings = None) -> SegmentCo
     return SegmentConfig(model=str(_model_folder(model)), surfaces=True).with_overrides(settings or {})
 
 
+def as_path(given: Any, error: type[CoraNetError], what: str) -> Path:
+    """The path that a call was given; raises an error of a type where it is none, with what was expected in words."""
+    if not isinstance(given, (str, PathLike)) or not str(given):
+        raise error(f"expected {what}, got {given!r}; give its path.")
+    return Path(given).expanduser()
+
+
 def _model_folder(model: AnyJob) -> Path:
-    folder = model.folder if isinstance(model, (JobHandle, Job)) else Path(model).expanduser().absolute()
+    if isinstance(model, (JobHandle, Job)):
+        folder = model.folder
+    else:
+        folder = as_path(model, ModelError, "a training or the folder of a model").absolute()
     if not folder.is_dir():
         raise ModelError(f"there is no model folder '{folder}'; choose a trained model or the folder of a training.")
     if not Job.exists(folder):
@@ -75,7 +86,7 @@ def job_of(job: AnyJob) -> Job:
     """The job directory of a handle or folder; raises JobError where the folder holds no job of this version."""
     if isinstance(job, JobHandle):
         return job.job
-    return job if isinstance(job, Job) else Job.open(Path(job).expanduser())
+    return job if isinstance(job, Job) else Job.open(as_path(job, JobError, "a job"))
 
 
 def channels_of_model(model: Union[str, Path]) -> tuple[str, ...]:

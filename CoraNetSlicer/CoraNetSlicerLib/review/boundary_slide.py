@@ -13,7 +13,7 @@ import numpy as np
 from coranet.boundary_slide import BoundaryMargins, apply_slide, known_after, pair_at, settled_after, slide_box
 from coranet.contract import Slide
 from coranet.contract.errors import DataError
-from coranet.contract.slide import steps_mm, thick_slice_axis, voxel_length_mm
+from coranet.contract.slide import finite_point, steps_mm, thick_slice_axis, voxel_length_mm
 
 from ..core.results import segment_id
 from .review_record import ReviewStep
@@ -63,11 +63,14 @@ class BoundarySliding:
             DataError: there is no boundary near the point, or the result has no margins.
         """
         self.discard()
+        number = None if number is None else self._review.regions.region(number).number
         usual_mm, axis = self._shape(number)
         radius = usual_mm if radius_mm is None else radius_mm
-        i, j, k = (float(round(index) if at == axis else index) for at, index in enumerate(center_ijk))
+        point = finite_point(center_ijk)
+        i, j, k = (float(round(index) if at == axis else index) for at, index in enumerate(point))
         # Only the box is needed here: any two classes will do.
         near = _Near.of(self._review, Slide((i, j, k), radius, 0.0, 1, 0, slice_axis=axis))
+        radius = near.slide.radius_mm
         pair = pair_at(near.labels, near.margins, near.local(near.slide).center_ijk, radius, axis)
         if pair is None:
             raise DataError(

@@ -37,7 +37,7 @@ from ..core.case_volume import file_hash
 from ..core.export import label_node, write_volume
 from ..core.images import size_kji
 from ..core.results import LoadedPrediction, case_keys, segment_id
-from ..jobs.arguments import AnyJob, TrainSettings, train_config
+from ..jobs.arguments import AnyJob, TrainSettings, as_path, train_config
 from ..jobs.handle import JobHandle
 from .boundary_slide import known_voxels_of_slides
 from .review_record import read_label_map
@@ -197,7 +197,7 @@ def find_training(model: AnyJob) -> Optional[Job]:
     if isinstance(model, (JobHandle, Job)):
         job: Optional[Job] = model.job if isinstance(model, JobHandle) else model
     else:
-        folder = Path(model).expanduser().absolute()
+        folder = as_path(model, ModelError, "a training or the folder of a model").absolute()
         folder_of_job = next((place for place in (folder, folder.parent) if Job.exists(place)), None)
         job = Job.open(folder_of_job) if folder_of_job is not None else None
     if job is not None and job.kind is not JobKind.TRAIN:

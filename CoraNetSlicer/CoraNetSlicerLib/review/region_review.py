@@ -107,6 +107,7 @@ class RegionReview(ReviewState):
         self._require_no_edit()
         chosen = _choice_of(choice)
         self.sliding.discard()
+        number = self.regions.region(number).number
         voxels, box = self.voxels(number), box_with_slides(self, number)
         before = self.layers.read(box)
         withdraw_slides(self, number)
@@ -198,6 +199,7 @@ class RegionReview(ReviewState):
             DataError: there is no such region, or one is being edited already.
         """
         region = self.regions.region(number)
+        number = region.number
         self._require_no_edit()
         self.sliding.discard()
         value = region.radical or region.conservative
@@ -272,7 +274,7 @@ class RegionReview(ReviewState):
             if mask.any() and segmentation.GetSegment(identifier) is None:
                 raise DataError(
                     f"the segment '{identifier}' of '{self.loaded.segmentation.GetName()}' was deleted, but the region "
-                    "needs it; load the result again."
+                    "needs it; delete the result and load it again."
                 )
         return members
 

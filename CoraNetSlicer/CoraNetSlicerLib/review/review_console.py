@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 
 from coranet.contract import Choice
 from coranet.contract.errors import DataError
+from coranet.contract.slide import finite_point
 
 from ..core.context import SceneContext
 from ..core.results import (
@@ -144,7 +145,7 @@ class ReviewConsole:
             author: who decides.
         """
         review = self.regions(case)
-        review.slide(volume_point(review.loaded.volume, point_ras), level, radius_mm, place, author)
+        review.slide(volume_point(review.loaded.volume, finite_point(point_ras)), level, radius_mm, place, author)
         return review
 
     def undoRegion(self, case: AnyCase) -> Optional[int]:

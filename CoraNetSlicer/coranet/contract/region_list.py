@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,16 +109,17 @@ class RegionList:
         return self.left_ml + sum(region.expected_wrong_ml for region in self.regions if region.number not in decided)
 
     def region(self, number: int) -> Region:
-        """The region with a number.
+        """The region with a number, which may be one of numpy's.
 
         Raises:
             DataError: there is none.
         """
-        if not 1 <= number <= len(self.regions):
+        at = operator.index(number) if hasattr(number, "__index__") else 0
+        if not 1 <= at <= len(self.regions):
             raise DataError(
-                f"'{self.case}' has the regions 1 to {len(self.regions)}, not {number}; choose one of them."
+                f"'{self.case}' has the regions 1 to {len(self.regions)}, not {number!r}; choose one of them."
             )
-        return self.regions[number - 1]
+        return self.regions[at - 1]
 
     def in_order(self, order: AxisOrder, size_ijk: Sequence[int]) -> RegionList:
         """The same regions in the indices of a grid that holds the voxels in another order.

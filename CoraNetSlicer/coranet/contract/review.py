@@ -45,6 +45,7 @@ class Decision:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "choice", Choice(self.choice))
+        object.__setattr__(self, "author", str(self.author or ""))
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,13 @@ class Slide:
     slice_axis: Optional[int] = None
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, (*self.center_ijk, self.level))):
-            raise DataError(
-                f"a slide needs a finite point and level, got {self.center_ijk} and {self.level}; correct it."
-            )
+        object.__setattr__(self, "center_ijk", finite_point(self.center_ijk))
+        for name in ("level", "radius_mm"):
+            # Also one of numpy's, which JSON cannot hold.
+            object.__setattr__(self, name, _number(getattr(self, name), name))
+        object.__setattr__(self, "author", str(self.author or ""))
+        if not math.isfinite(self.level):
+            raise DataError(f"a slide needs a finite level, got {self.level}; correct it.")
         if not 0 < self.radius_mm < math.inf:
             raise DataError(f"the radius of a slide must be above 0 mm, got {self.radius_mm}; correct it.")
         if self.grows == self.shrinks or min(self.grows, self.shrinks) < 0:
@@ -78,6 +81,24 @@ class Slide:
             return self
         axis = None if self.slice_axis is None else order.axis_of(self.slice_axis)
         return replace(self, center_ijk=order.index_of(self.center_ijk, size_ijk), slice_axis=axis)
+
+
+def finite_point(point: Sequence[float]) -> tuple[float, float, float]:
+    """A point as three floats; raises DataError where it is not three finite numbers."""
+    try:
+        first, second, third = map(float, point)
+    except (TypeError, ValueError):
+        first = second = third = math.nan
+    if not all(map(math.isfinite, (first, second, third))):
+        raise DataError(f"a point needs three finite numbers, got {point!r}; correct it.")
+    return first, second, third
+
+
+def _number(value: float, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the {name} of a slide must be a number, got {value!r}; correct it.") from error
 
 
 def thick_slice_axis(spacing_mm: Sequence[float], radius_mm: float) -> Optional[int]:

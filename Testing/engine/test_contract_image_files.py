@@ -116,6 +116,21 @@ def test_a_series_beside_image_files_is_a_scan_like_them(awkward_path):
     assert not left_out(awkward_path / "mixed")
 
 
+def test_the_index_of_a_dicom_export_is_no_scan(awkward_path):
+    put(awkward_path / "DICOMDIR", DICOM + b"\0" * 50 + b"1.2.840.10008.1.3.10\0" + b"\0" * 50)
+    with pytest.raises(DataError, match="holds no image"):
+        scans_in(awkward_path)
+    for series in ("CT", "PET"):
+        put(awkward_path / series / "1", DICOM)
+    assert [name for name, _ in find_images(awkward_path)] == ["CT", "PET"] and not left_out(awkward_path)
+    put(awkward_path / "p1.nrrd")
+    assert [name for name, _ in find_images(awkward_path)] == ["CT", "PET", "p1"]
+    with pytest.raises(DataError, match="DICOMDIR' is the index of a DICOM export, not an image; give the folder"):
+        require_readable(awkward_path / "DICOMDIR")
+    (awkward_path / "DICOMDIR").rename(awkward_path / "INDEX")
+    assert [name for name, _ in find_images(awkward_path)] == ["CT", "PET", "p1"]
+
+
 @pytest.mark.parametrize("name", ["1.dcm", "IM0001", "slice.ima", "1.2.840.1", "x.123"])
 @pytest.mark.parametrize(
     "content", [DICOM, b"\x08\0\x05\0CS\x0a\0ISO_IR 100" + b"\0" * 200, b"\x08\0\0\0\4\0\0\0" + b"\0" * 200]

@@ -30,6 +30,8 @@ _SURELY_NO_DICOM = (
     ".npz",
 )  # fmt: skip
 _DICOM_MAGIC_AT = 128
+# The index of a CD or of an export: its name, and its class near the beginning, by the standard.
+_INDEX_NAME, _INDEX_CLASS, _INDEX_CLASS_WITHIN = "dicomdir", b"1.2.840.10008.1.3.10\0", 512
 # A file of DICOM without its preamble begins with one of these elements, little-endian: (0002, 0000), (0008, 0000), ...
 _FIRST_ELEMENTS = (b"\2\0\0\0", b"\x08\0\0\0", b"\x08\0\1\0", b"\x08\0\5\0", b"\x08\0\x08\0", b"\x08\0\x16\0")
 # Pointers of Git LFS and git-annex to files that were not fetched are shorter.
@@ -95,7 +97,7 @@ class _Sorting:
         """Look at an entry, for which there may be a reason to leave it out."""
         if reason:
             self._leave_out([entry.name], reason)
-        elif entry.name.startswith("."):
+        elif entry.name.startswith(".") or _is_dicom_index(entry):
             return  # what systems and programs keep for themselves
         elif is_image_file(entry):
             self._found.append((image_name(entry), entry))
@@ -186,6 +188,7 @@ _NOT_FETCHED = (
 )
 _POINTER = "is a Git pointer, not the file itself; fetch the file ('git lfs pull' or 'git annex get')"
 _BESIDE_NII = "has a file without '.gz' beside it, with which it would be confused; move or rename one of them"
+_INDEX = "is the index of a DICOM export, not an image; give the folder of a series"
 _CAPITALS = "has an ending in capital letters, which image readers do not know; rename it in lower case"
 _HIDDEN = "begins with a dot, as hidden files do; rename it if it is a scan"
 _SEGMENTATION = "is a segmentation by its ending '.seg.nrrd', not a scan; rename it if it is one"
@@ -218,6 +221,8 @@ def _reason_to_leave_out(entry: Path, ending: str, of_labels: bool) -> str:
 
 def _unreadable_name(path: Path) -> str:
     """Why a file that exists would not be read, or another one in its place; "" if there is no reason."""
+    if _is_dicom_index(path):
+        return _INDEX
     ending = ending_of(path.name)
     if not ending or not path.is_file():
         return ""
@@ -293,16 +298,23 @@ def _may_be_dicom(path: Path) -> bool:
     return path.is_file() and not name.startswith(".") and not ending_of(name) and not name.endswith(_SURELY_NO_DICOM)
 
 
+def _is_dicom_index(path: Path) -> bool:
+    return path.name.lower() == _INDEX_NAME and path.is_file()
+
+
 def is_dicom_file(path: Path) -> bool:
-    """Whether a file is a slice, or several, of DICOM, by its content; files that begin with a dot are none."""
+    """Whether a file is a slice, or several, of DICOM, by its content; files that begin with a dot are none.
+
+    Nor is the index of a CD or of an export, in whose folder other folders hold the images.
+    """
     if path.name.startswith(".") or not path.is_file():
         return False
     try:
         with open(path, "rb") as file:
-            head = file.read(_DICOM_MAGIC_AT + 4)
+            head = file.read(_INDEX_CLASS_WITHIN)
     except OSError:
         return False
-    if head[_DICOM_MAGIC_AT:] == b"DICM":
-        return True
+    if head[_DICOM_MAGIC_AT : _DICOM_MAGIC_AT + 4] == b"DICM":
+        return _INDEX_CLASS not in head
     # Then the name of a type in two capitals, or a length below 65536.
     return head[:4] in _FIRST_ELEMENTS and (head[4:6].isupper() or head[6:8] == b"\0\0")

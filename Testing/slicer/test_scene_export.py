@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -22,11 +23,15 @@ from scene_builders import (
     vtk_matrix,
 )
 from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkPoints
+from vtkmodules.vtkCommonTransforms import vtkGeneralTransform, vtkThinPlateSplineTransform
+from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from coranet.contract import Job, JobKind, JobStatus, Role
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.errors import DataError, JobError, StorageError
 from CoraNetSlicerLib.core.export import TrainingNodes, export_segment_job, export_training_job
+from CoraNetSlicerLib.review.region_view import world_point
 
 
 @pytest.fixture
@@ -151,6 +156,60 @@ def test_a_transform_on_one_of_the_two_moves_the_label(context, export, a_labele
     move(context, a_labeled_case[0 if moved == "volume" else 1], rotated_ijk_to_ras()[:3, 0])
     expected = np.roll(LIVER_MASK * 1 + TUMOR_MASK * 2, voxels, axis=2)
     np.testing.assert_array_equal(read_label(export([a_labeled_case])), expected)
+
+
+def a_transform(context, kind):
+    """A rotation with a shift, or a warp of some millimetres, as a registration leaves it."""
+    transform = context.scene.AddNewNodeByClass("vtkMRMLTransformNode")
+    if kind == "linear":
+        cosine, sine = np.cos(0.2), np.sin(0.2)
+        turn, to_middle = np.eye(4), np.eye(4)
+        turn[:2, :2] = (cosine, -sine), (sine, cosine)
+        to_middle[:3, 3] = (rotated_ijk_to_ras() @ (12, 12, 6, 1))[:3]
+        turn[:3, 3] = (1, 2, -1)
+        transform.SetMatrixTransformToParent(vtk_matrix(to_middle @ turn @ np.linalg.inv(to_middle)))
+        return transform
+    warp, points = vtkThinPlateSplineTransform(), (vtkPoints(), vtkPoints())
+    for number, corner in enumerate(itertools.product((-50, 50), (-50, 50), (0, 80))):
+        points[0].InsertNextPoint(*corner)
+        points[1].InsertNextPoint(*(np.array(corner) + np.random.default_rng(number).normal(0, 6, 3)))
+    warp.SetBasisToR()
+    warp.SetSourceLandmarks(points[0])
+    warp.SetTargetLandmarks(points[1])
+    transform.SetAndObserveTransformToParent(warp)
+    return transform
+
+
+@pytest.mark.parametrize("of_volume", ["", "linear", "warp"])
+@pytest.mark.parametrize("of_segmentation", ["linear", "warp"])
+def test_under_transforms_of_their_own_a_label_lies_where_it_is_seen(
+    context, export, a_labeled_case, of_volume, of_segmentation
+):
+    volume, segmentation = a_labeled_case
+    segmentation.SetAndObserveTransformNodeID(a_transform(context, of_segmentation).GetID())
+    if of_volume:
+        volume.SetAndObserveTransformNodeID(a_transform(context, of_volume).GetID())
+    from_world, to_ijk = vtkGeneralTransform(), np.linalg.inv(rotated_ijk_to_ras())
+    segmentation.GetParentTransformNode().GetTransformFromWorld(from_world)
+    expected = np.zeros(SHAPE_KJI, bool)
+    for k, j, i in np.ndindex(SHAPE_KJI):
+        point = from_world.TransformPoint(*world_point(volume, (i, j, k)))
+        at = tuple(np.rint(to_ijk[:3] @ (*point, 1.0)).astype(int)[::-1])
+        expected[k, j, i] = all(0 <= index < size for index, size in zip(at, SHAPE_KJI, strict=True)) and LIVER_MASK[at]
+    label = read_label(export([a_labeled_case])) == 1
+    assert expected.sum() > 200
+    assert np.count_nonzero(label != expected) <= 0.01 * expected.sum()
+
+
+def test_contours_alone_are_not_taken_for_an_empty_segment(context, export, a_volume_node, awkward_path):
+    node = add_segmentation(context, "plan", a_volume_node, {"Liver": LIVER_MASK})
+    segment = node.GetSegmentation().GetNthSegment(0)
+    segment.RemoveAllRepresentations()
+    sphere = vtkSphereSource()
+    sphere.Update()
+    segment.AddRepresentation("Planar contour", sphere.GetOutput())
+    with pytest.raises(DataError, match="the segment 'Liver' of 'plan' cannot be brought onto the grid"):
+        export([(a_volume_node, node)])
 
 
 def test_a_segmentation_on_a_smaller_grid_lands_on_the_volume_grid(context, export, a_volume_node):

@@ -152,6 +152,14 @@ def ijk_to_ras(volume_node: Any) -> Any:
     return matrix
 
 
+def oriented_image(node: Any) -> Any:
+    """The voxels of a volume node as a vtkOrientedImageData, without transforms above it; not copied."""
+    image = slicer.vtkOrientedImageData()
+    image.ShallowCopy(node.GetImageData())
+    image.SetImageToWorldMatrix(ijk_to_ras(node))
+    return image
+
+
 def elements(matrix: Any) -> np.ndarray:
     """The elements of a vtkMatrix4x4, (4, 4)."""
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])

@@ -6,8 +6,10 @@ from collections.abc import Generator, Sequence
 from typing import Any, Optional
 
 import numpy as np
+import slicer
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import reference, vtkStringArray
+from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
 
 from coranet.contract import Label
 from coranet.contract.errors import DataError
@@ -15,10 +17,12 @@ from coranet.contract.segment_names import match_name
 
 from .case_images import LabelFile, label_type
 from .context import SceneContext
-from .images import size_kji, voxels_of
+from .images import ijk_to_ras, oriented_image, size_kji, voxels_of
 
 # Names of the representations of a segment.
 BINARY_LABELMAP, CLOSED_SURFACE = "Binary labelmap", "Closed surface"
+# Instead of a label map: of a model that was imported, of contours for radiotherapy, of shares of voxels.
+_OTHER_REPRESENTATIONS = (CLOSED_SURFACE, "Planar contour", "Ribbon model", "Fractional labelmap")
 # Of a large layer, odd steps so that no column is followed.
 _SAMPLED_VOXELS = 4000
 # Slicer gives this type to every new segment, so it describes none.
@@ -80,11 +84,11 @@ def first_labelmap(node: Any) -> Optional[Any]:
 
 
 def is_empty_segment(segment: Any) -> bool:
-    """Whether a segment has neither voxels nor a surface."""
+    """Whether a segment has neither voxels nor a surface or contours."""
     labelmap = segment.GetRepresentation(BINARY_LABELMAP)
     if labelmap is None:
-        surface = segment.GetRepresentation(CLOSED_SURFACE)
-        return surface is None or surface.GetNumberOfPoints() == 0
+        others = (segment.GetRepresentation(name) for name in _OTHER_REPRESENTATIONS)
+        return all(other is None or other.GetNumberOfPoints() == 0 for other in others)
     scalars = labelmap.GetPointData().GetScalars() if labelmap.GetNumberOfPoints() else None
     if scalars is None or scalars.GetNumberOfTuples() == 0:
         return True
@@ -207,15 +211,19 @@ def _meaning(terminology: str) -> str:
 
 
 def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: Any, name: str) -> np.ndarray:
-    identifiers = vtkStringArray()
+    index = _index(segmentation_node, name)
     segmentation = segmentation_node.GetSegmentation()
-    identifiers.InsertNextValue(segmentation.GetNthSegmentID(_index(segmentation_node, name)))
+    if is_empty_segment(segmentation.GetNthSegment(index)):
+        return np.zeros(size_kji(volume_node), dtype=bool)
+    identifiers = vtkStringArray()
+    identifiers.InsertNextValue(segmentation.GetNthSegmentID(index))
+    is_moved = segmentation_node.GetTransformNodeID() != volume_node.GetTransformNodeID()
     scene = context.scene
     before = {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
     labelmap = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "CoraNetSlicer export")
     try:
         exported = context.segmentations_logic.ExportSegmentsToLabelmapNode(
-            segmentation_node, identifiers, labelmap, volume_node
+            segmentation_node, identifiers, labelmap, None if is_moved else volume_node
         )
         image = labelmap.GetImageData()
         scalars = image.GetPointData().GetScalars() if exported and image is not None else None
@@ -224,13 +232,29 @@ def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: An
                 f"the segment '{name}' of '{segmentation_node.GetName()}' cannot be brought onto the grid of "
                 f"'{volume_node.GetName()}'; check that it has a binary label map."
             )
-        return voxels_of(image) > 0
+        return (_on_grid_of(volume_node, labelmap, segmentation_node) if is_moved else voxels_of(image)) > 0
     finally:
         # The export leaves a display node and a colour table behind, too.
         for index in reversed(range(scene.GetNumberOfNodes())):
             node = scene.GetNthNode(index)
             if node is not None and node.GetID() not in before:
                 scene.RemoveNode(node)
+
+
+def _on_grid_of(volume_node: Any, labelmap: Any, segmentation_node: Any) -> np.ndarray:
+    """The voxels (k, j, i) of a label map of a segmentation where a volume's lie, both under transforms of their own.
+
+    Slicer's own export cuts segments off here: where voxels lie obliquely, it takes the box around them too small.
+    """
+    to_volume, grid, image = vtkGeneralTransform(), slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
+    own, other = (node.GetParentTransformNode() for node in (segmentation_node, volume_node))
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(own, other, to_volume)
+    grid.SetExtent(volume_node.GetImageData().GetExtent())
+    grid.SetImageToWorldMatrix(ijk_to_ras(volume_node))
+    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
+        oriented_image(labelmap), grid, image, False, False, to_volume
+    )
+    return voxels_of(image)
 
 
 def _index(segmentation_node: Any, name: str) -> int:

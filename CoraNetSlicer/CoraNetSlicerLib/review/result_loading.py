@@ -18,7 +18,14 @@ from coranet.contract.errors import DataError
 
 from ..core.case_volume import CaseVolume, is_scan
 from ..core.context import SceneContext
-from ..core.images import ijk_to_ras, lie_as, require_labels, require_unit_range, result_image_steps, voxel_values
+from ..core.images import (
+    lie_as,
+    oriented_image,
+    require_labels,
+    require_unit_range,
+    result_image_steps,
+    voxel_values,
+)
 from ..core.results import (
     BOUNDS_ATTRIBUTE,
     FILLING_ATTRIBUTE,
@@ -178,7 +185,7 @@ class ResultLoading:
 
     def _fill_result(self, segmentation: Any, labels: tuple[Label, ...]) -> Iterator[str]:
         segmentation.SetConversionParameter("Smoothing factor", str(RESULT_SMOOTHING))
-        shared = _oriented_image(self._images["segmentation"])
+        shared = oriented_image(self._images["segmentation"])
         for label in labels:
             segment = _segment(label.name, label_color(label), label.value, shared)
             if label.terminology:
@@ -190,12 +197,12 @@ class ResultLoading:
         segmentation.SetConversionParameter("Smoothing factor", str(OVERLAY_SMOOTHING))
         # One labelmap, that is one layer, a head: classes of one head exclude each other, the heads overlap.
         for head in _LABEL_MAPS[1:]:
-            shared = _oriented_image(self._images[head])
+            shared = oriented_image(self._images[head])
             for label in labels:
                 segment = _segment(f"{label.name} ({head})", label_color(label), label.value, shared)
                 self._add(segmentation, segment, segment_id(label, head))
                 yield f"{head} segment"
-        mask = _oriented_image(self._images["uncertain"])
+        mask = oriented_image(self._images["uncertain"])
         self._add(segmentation, _segment("Uncertain", UNCERTAIN_COLOR, 1, mask), UNCERTAIN_SEGMENT)
         yield "uncertain segment"
 
@@ -303,11 +310,3 @@ def _segment(name: str, color: tuple[float, float, float], value: int, labelmap:
     segment.SetLabelValue(value)
     segment.AddRepresentation(BINARY_LABELMAP, labelmap)
     return segment
-
-
-def _oriented_image(node: Any) -> Any:
-    """The voxels of a volume node as a labelmap; not copied."""
-    image = slicer.vtkOrientedImageData()
-    image.ShallowCopy(node.GetImageData())
-    image.SetImageToWorldMatrix(ijk_to_ras(node))
-    return image

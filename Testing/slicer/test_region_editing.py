@@ -7,14 +7,16 @@ import pytest
 import SimpleITK as sitk
 import slicer
 from scene_builders import image_data, labels_of
+from scene_bundles import saved_and_reloaded
 from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract import Choice
 from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.results import results_in_scene
 from CoraNetSlicerLib.review.overlays import make_surfaces
-from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT, PANEL_EDITOR
+from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT, MODULE_EDITOR, PANEL_EDITOR
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.review_opening import open_review
 from CoraNetSlicerLib.review.segment_surfaces import has_surface
@@ -233,3 +235,39 @@ class TestEditsOnDisk:
         reviewed = open_review(context, load_prediction(context, its_files, a_result.volume), its_files)
         assert set(reviewed.review.decisions) == {2}
         assert "What was painted in 1 edited regions" in reviewed.warnings[0]
+
+
+class TestWhatAnEditLeaves:
+    def test_undo_in_the_segment_editor_does_not_leave_the_mask_in_the_result(self, review, a_result, region_map):
+        segmentation, history = a_result.segmentation.GetSegmentation(), slicer.vtkSegmentationHistory()
+        history.SetSegmentation(segmentation)
+        review.begin_edit(1)
+        history.SaveState()
+        review.end_edit(accept=False)
+        history.RestorePreviousState()
+        assert MASK_SEGMENT in segmentation.GetSegmentIDs()
+        review.begin_edit(2)
+        masked = review.layers.paint({MASK_SEGMENT: 1}, np.uint8)
+        np.testing.assert_array_equal(masked == 1, region_map == 2)
+        review.end_edit(accept=True)
+        assert segmentation.GetSegmentIDs() == (PANCREAS_ID, TUMOR_ID)
+
+    def test_an_editor_of_a_scene_that_was_saved_during_an_edit_paints_again(self, context, review, tmp_path):
+        review.begin_edit(1)
+        again = saved_and_reloaded(context, tmp_path)
+        editor = again.scene.GetSingletonNode(MODULE_EDITOR, "vtkMRMLSegmentEditorNode")
+        assert editor.GetMaskSegmentID() == MASK_SEGMENT
+        (loaded,) = results_in_scene(again.scene)
+        open_review(again, loaded)
+        assert loaded.segmentation.GetSegmentation().GetSegmentIDs() == (PANCREAS_ID, TUMOR_ID)
+        assert editor.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
+        assert not editor.GetMaskSegmentID() and not editor.GetActiveEffectName()
+
+    def test_a_result_that_is_deleted_meanwhile_is_named(self, context, review, a_result):
+        editor = review.begin_edit(1)
+        context.scene.RemoveNode(a_result.segmentation)
+        with pytest.raises(DataError, match="'patient 7 CoraNet' was deleted; load the result again from its job"):
+            review.end_edit(accept=True)
+        assert editor.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
+        with pytest.raises(DataError, match="'patient 7 CoraNet' was deleted"):
+            review.decide(1, Choice.KEEP)

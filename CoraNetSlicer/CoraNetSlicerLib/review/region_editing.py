@@ -9,7 +9,7 @@ import slicer
 
 from ..core.context import SceneContext
 from ..core.images import size_kji
-from ..core.results import UNCERTAIN_COLOR, LoadedPrediction
+from ..core.results import UNCERTAIN_COLOR, LoadedPrediction, nodes_of_class
 from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.translation import _
 from .segment_layers import MaskedBox, SegmentLayers
@@ -38,7 +38,7 @@ class RegionEditing:
     """
 
     def __init__(self, context: SceneContext, loaded: LoadedPrediction) -> None:
-        """Take the result; a mask that an edit has left in a saved scene is removed."""
+        """Take the result; what an edit has left in a saved scene, a mask and editors that keep to it, is removed."""
         self.number: Optional[int] = None
         self._context = context
         self._loaded = loaded
@@ -49,6 +49,9 @@ class RegionEditing:
         self._settings: dict[str, Any] = {}
         self._hidden: list[str] = []
         self._remove_mask()
+        for editor in nodes_of_class(context.scene, "vtkMRMLSegmentEditorNode"):
+            if editor.GetMaskSegmentID() == MASK_SEGMENT and editor.GetSegmentationNode() is loaded.segmentation:
+                _free(editor)
 
     def begin(self, number: int, box: MaskedBox, selected: str, editor_tag: str = MODULE_EDITOR) -> Any:
         """Let only the voxels of a region be painted, first with the selected segment.
@@ -58,6 +61,8 @@ class RegionEditing:
         """
         # Read before anything is changed: segments on another grid raise an error.
         self._layers.read(box)
+        # Undo in the Segment Editor brings back the mask of an edit before.
+        self._remove_mask()
         self._before = self._kept()
         self._box = box
         mask = self._layers.segment_of(box, _("Region {number}").format(number=number), UNCERTAIN_COLOR)
@@ -208,3 +213,11 @@ def _restore(segmentation: Any, identifier: str, before: _KeptSegment) -> None:
         segment.AddRepresentation(CLOSED_SURFACE, before.surface)
     if segmentation.GetSegment(identifier) is None:
         segmentation.AddSegment(segment, identifier)
+
+
+def _free(editor: Any) -> None:
+    """Let an editor paint everywhere again; confined to a segment that is gone, it would paint nowhere."""
+    editor.SetActiveEffectName("")
+    editor.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere)
+    editor.SetMaskSegmentID("")
+    editor.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments)

@@ -223,6 +223,7 @@ class RegionReview(ReviewState):
             raise DataError("no region is being edited; begin with one.")
         box = self.voxels(number).box
         painted, outside = self.editing.end()
+        self._require_there()
         if accept:
             before = self.layers.read(box)
             self.layers.write(box, painted)
@@ -321,8 +322,16 @@ class RegionReview(ReviewState):
             write_reviewed(self.loaded, self.files.reviewed)
 
     def _require_no_edit(self) -> None:
+        self._require_there()
         if self.editing.number is not None:
             raise DataError(f"region {self.editing.number} is being edited; keep or discard the edit first.")
+
+    def _require_there(self) -> None:
+        if self.loaded.segmentation.GetScene() is None:
+            raise DataError(
+                f"'{self.loaded.segmentation.GetName()}' was deleted; load the result again from its job, which keeps "
+                "the decisions made."
+            )
 
 
 def _choice_of(choice: Union[None, str, Choice]) -> Optional[Choice]:

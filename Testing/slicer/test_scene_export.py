@@ -18,6 +18,7 @@ from scene_builders import (
     add_segmentation,
     add_volume,
     array_of,
+    crop_in_place,
     image_data,
     rotated_ijk_to_ras,
     vtk_matrix,
@@ -30,7 +31,8 @@ from vtkmodules.vtkFiltersSources import vtkSphereSource
 from coranet.contract import Job, JobKind, JobStatus, Role
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.errors import DataError, JobError, StorageError
-from CoraNetSlicerLib.core.export import TrainingNodes, export_segment_job, export_training_job
+from CoraNetSlicerLib.core.export import TrainingExport, TrainingNodes, export_segment_job, export_training_job
+from CoraNetSlicerLib.core.stepwise import run_to_end
 from CoraNetSlicerLib.review.region_view import world_point
 
 
@@ -387,6 +389,37 @@ def test_a_closed_surface_alone_can_be_exported(context, export, a_labeled_case)
     label = read_label(export([a_labeled_case]))
     inside = (label == 1) & LIVER_MASK
     assert 2 * inside.sum() / ((label == 1).sum() + LIVER_MASK.sum()) > 0.9
+
+
+def _play(volume, segmentation):
+    volume.SetAndObserveImageData(image_data(array_of(volume) + 1))
+
+
+CHANGED = {
+    "a sequence that plays": (_play, "'Patient 1' was changed while its files were being written"),
+    "cropped": (lambda volume, _: crop_in_place(volume, (1, 2, 3), (9, 9, 9)), "'Patient 1' was changed while"),
+    "emptied": (lambda volume, _: volume.SetAndObserveImageData(None), "'Patient 1' was changed while"),
+    "moved": (lambda volume, _: volume.SetOrigin(1, 2, 3), "'Patient 1' was changed while"),
+    "a segment deleted": (
+        lambda _, node: node.GetSegmentation().RemoveSegment(node.GetSegmentation().GetNthSegmentID(1)),
+        "'Patient 1 truth' has no segment 'Tumor' any more",
+    ),
+    "deleted": (lambda _, node: node.GetScene().RemoveNode(node), "'Patient 1 truth' is no longer in the scene"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGED.values(), ids=CHANGED)
+def test_what_changes_while_it_is_written_is_named_and_leaves_no_job(
+    context, a_labeled_case, awkward_path, change, message
+):
+    nodes = TrainingNodes([a_labeled_case])
+    steps = TrainingExport(context, awkward_path / "job", nodes, TrainConfig.from_preset("quick")).steps()
+    next(steps)
+    next(steps)
+    change(*a_labeled_case)
+    with pytest.raises(DataError, match=message):
+        run_to_end(steps)
+    assert not (awkward_path / "job").exists()
 
 
 class TestChannels:

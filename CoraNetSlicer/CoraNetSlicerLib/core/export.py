@@ -44,12 +44,13 @@ from .case_images import (
     require_files,
     require_images,
     require_segmentation,
+    require_usable_volume,
 )
 from .context import SceneContext
-from .images import lie_as
+from .images import elements, ijk_to_ras, lie_as
 from .results import case_key, mark_as_case
 from .segment_classes import classes_of, paint_labels
-from .stepwise import run_to_end
+from .stepwise import checked_each, run_to_end
 from .translation import _
 
 # (volume node, segmentation node), or paths instead: (path of an image, LabelFile). Of several channels, the first is
@@ -160,21 +161,42 @@ class _JobExport:
     def _case_steps(self, files: CaseFiles, part: _CaseToWrite) -> Generator[None, None, Case]:
         """Write one case, and yield wherever that may be interrupted."""
         label, label_path, image = part.label, None, first_image(part.images)
+        volumes = [volume for volume in images_of(part.images) if not is_path(volume)]
+        for volume in volumes:
+            require_usable_volume(volume)
+        before = [_voxels_and_grid(volume) for volume in volumes]
         names: tuple[tuple[int, str], ...] = ()
         if isinstance(label, LabelFile):
             # Read where it lies, by the engine alone, whatever its values are: one reader has one opinion of a file.
             label_path = absolute(label.path)
             names = () if label.fits(self._labels) else tuple(sorted(label.names.items()))
         elif label is not None:
-            painted = yield from paint_labels(self._context, label, image, self._labels)
+            painting = paint_labels(self._context, label, image, self._labels)
+            painted = yield from checked_each(painting, lambda: _require_same(volumes, before))
             label_path = files.write_label(part.name, painted, image)
             yield
         paths: list[str] = []
         for number, channel in enumerate(images_of(part.images), start=1):
             if paths:
                 yield
+            _require_same(volumes, before)
             paths.append(absolute(channel) if is_path(channel) else files.write_image(part.name, channel, number))
         return Case(part.name, part.role, paths[0], label_path, more_images=tuple(paths[1:]), label_names=names)
+
+
+def _voxels_and_grid(volume: Any) -> tuple[object, ...]:
+    image = volume.GetImageData()
+    return (image, image.GetMTime() if image is not None else 0, *elements(ijk_to_ras(volume)).ravel())
+
+
+def _require_same(volumes: Sequence[Any], before: Sequence[tuple[object, ...]]) -> None:
+    """Raise DataError where a volume has changed meanwhile: its label would be that of other voxels."""
+    for volume, facts in zip(volumes, before, strict=True):
+        if _voxels_and_grid(volume) != facts:
+            raise DataError(
+                f"'{volume.GetName()}' was changed while its files were being written, as a sequence that plays does; "
+                "start again, and leave it as it is."
+            )
 
 
 class TrainingExport(_JobExport):

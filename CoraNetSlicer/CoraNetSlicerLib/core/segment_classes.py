@@ -211,6 +211,8 @@ def _meaning(terminology: str) -> str:
 
 
 def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: Any, name: str) -> np.ndarray:
+    if segmentation_node.GetScene() is not context.scene:
+        raise DataError(f"'{segmentation_node.GetName()}' is no longer in the scene; load it, and start again.")
     index = _index(segmentation_node, name)
     segmentation = segmentation_node.GetSegmentation()
     if is_empty_segment(segmentation.GetNthSegment(index)):
@@ -260,7 +262,12 @@ def _on_grid_of(volume_node: Any, labelmap: Any, segmentation_node: Any) -> np.n
 def _index(segmentation_node: Any, name: str) -> int:
     # GetSegmentIdBySegmentName takes the first of "Lesion" and "lesion" where both are there.
     names = [_name(segment) for segment in segments_of(segmentation_node)]
-    return names.index(match_name(name, names) or name)
+    own = match_name(name, names)
+    if own is None:
+        raise DataError(
+            f"'{segmentation_node.GetName()}' has no segment '{name}' any more; start again with those that it has."
+        )
+    return names.index(own)
 
 
 def _quoted(names: Sequence[str]) -> str:

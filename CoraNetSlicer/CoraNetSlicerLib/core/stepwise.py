@@ -27,6 +27,17 @@ def run_to_end(steps: Generator[Any, None, Result]) -> Result:
             return end.value  # type: ignore[no-any-return]  # typeshed has no type for it
 
 
+def checked_each(steps: Generator[Any, None, Result], check: Callable[[], None]) -> Generator[Any, None, Result]:
+    """The same steps, with a check after each pause, which raises where they must not go on."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # as above
+        yield step
+        check()
+
+
 class StepwiseWork:
     """Does the steps of generators in the order of requests, each when the application has nothing else to do.
 

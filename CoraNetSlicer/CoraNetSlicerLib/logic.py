@@ -13,7 +13,7 @@ from coranet.contract import CaseUncertainty, Job, JobKind, JobStatus, ModelCard
 from coranet.contract.errors import DataError, JobError
 
 from .core.case_images import as_list, first_image, name_of_image
-from .core.context import SceneContext
+from .core.context import SceneContext, require_main_thread
 from .core.export import (
     LabeledNodes,
     TrainingNodes,
@@ -117,6 +117,7 @@ class CoraNetLogic(ReviewConsole):
         Raises:
             CoraNetError: a node, a setting or the folder cannot be used; with the reason and what to do.
         """
+        require_main_thread()
         config = train_config(settings)
         nodes = TrainingNodes(labeled, unlabeled, validation, segmentNames)
         target = self._folderFor(folder, training_name(nodes.segment_names or ()))
@@ -140,6 +141,7 @@ class CoraNetLogic(ReviewConsole):
         Raises:
             CoraNetError: a node, the model, a setting or the folder cannot be used.
         """
+        require_main_thread()
         volumes = as_list(volumeNodes)
         config = segment_config(model, settings)
         channels = channels_of_model(config.model)
@@ -231,6 +233,8 @@ class CoraNetLogic(ReviewConsole):
     def loadResults(self, job: AnyJob, show: bool = True) -> list[LoadedPrediction]:
         """Load the results that a segmentation has so far: segmentations, overlays, uncertainty maps.
 
+        They replace those that are in the scene, with what was corrected by hand outside of a review.
+
         Args:
             job: the segmentation's handle or folder.
             show: also create closed surfaces that the engine did not write, so that results appear in 3D.
@@ -240,6 +244,7 @@ class CoraNetLogic(ReviewConsole):
             DataError: a result file is damaged or does not fit its volume, or its scan is neither in the scene nor in
                 its old place.
         """
+        require_main_thread()
         job = _segmentation(job)
         cases = [case for case in job.read_datalist().cases if job.prediction(case.id).result.is_file()]
         if not cases:

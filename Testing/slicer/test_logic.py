@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,21 @@ class TestArguments:
         volumes = {"a": a_scan("a"), "b": a_scan("b")}
         for given in (volumes.values(), (volume for volume in volumes.values())):
             assert len(logic.segment(given, model=a_model).job.read_datalist().cases) == 2
+
+    def test_a_thread_is_refused_before_it_touches_the_scene(self, logic, context, a_labeled_case, a_model, a_result):
+        calls = (
+            lambda: logic.train([a_labeled_case]),
+            lambda: logic.segment(a_labeled_case[0], a_model),
+            lambda: logic.loadResults("job"),
+            lambda: logic.resolveRegion(a_result, 1, "keep"),
+            lambda: logic.improve(a_model, [a_result]),
+        )
+        count = context.scene.GetNumberOfNodes()
+        with ThreadPoolExecutor(1) as thread:
+            for call in calls:
+                with pytest.raises(JobError, match="was called from a thread, which can crash Slicer; call it from"):
+                    thread.submit(call).result()
+        assert context.scene.GetNumberOfNodes() == count and logic.jobs() == []
 
     @pytest.mark.parametrize("wrong", [None, 3, ["folder"], ""])
     def test_what_is_no_path_is_named(self, logic, a_volume_node, a_model, wrong):

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 import slicer
+
+from coranet.contract.errors import JobError
+
+
+def require_main_thread() -> None:
+    """Raise JobError where a scene is worked on from a thread: Slicer would crash, now or later."""
+    if threading.current_thread() is not threading.main_thread():
+        raise JobError(
+            "CoraNet was called from a thread, which can crash Slicer; call it from the main thread: trainings and "
+            "segmentations run in the background anyway."
+        )
 
 
 def add_for_a_while(scene: Any, node: Any, display: Any) -> Any:

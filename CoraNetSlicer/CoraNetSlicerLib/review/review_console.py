@@ -10,7 +10,7 @@ from coranet.contract import Choice
 from coranet.contract.errors import DataError
 from coranet.contract.slide import finite_point
 
-from ..core.context import SceneContext
+from ..core.context import SceneContext, require_main_thread
 from ..core.results import (
     PREDICTION_ATTRIBUTE,
     LoadedPrediction,
@@ -203,6 +203,7 @@ class ReviewConsole:
         return self.regions(case).promote(trustCertain)
 
     def _result(self, case: AnyCase) -> LoadedPrediction:
+        require_main_thread()
         if isinstance(case, LoadedPrediction):
             return case
         results = results_in_scene(self.context.scene)

@@ -195,6 +195,13 @@ class TestVolumes:
         assert found(cases) == [("U1", "error", "not usable")]
         assert text(cases) == "The volume 'U1' has no voxels; load its image first."
 
+    def test_a_volume_that_lost_its_voxels_and_its_segmentation_the_volume(self, cases):
+        # As in a scene whose volume was saved elsewhere, with a label of another program.
+        row = cases.rows[0]
+        row.segmentation.SetNodeReferenceID(row.segmentation.GetReferenceImageGeometryReferenceRole(), None)
+        row.volume.SetAndObserveImageData(None)
+        assert any("has no voxels" in finding.text for finding in cases.rows[0].findings)
+
     def test_another_spacing(self, cases):
         node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
         assert found(cases) == [("U1", "warning", "unusual spacing")]

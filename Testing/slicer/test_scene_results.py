@@ -249,6 +249,14 @@ class TestClones:
         assert [result.segmentation.GetName() for result in results_in_scene(again.scene)] == [name]
 
 
+@pytest.mark.parametrize("part", ["segmentation", "overlays", "uncertainty"])
+def test_a_result_whose_display_was_deleted_can_be_loaded_again(context, loaded, a_job, its_volume, part):
+    context.scene.RemoveNode(getattr(loaded, part).GetDisplayNode())
+    again = load_prediction(context, a_job.prediction(CASE_ID), its_volume)
+    assert getattr(again, part) is getattr(loaded, part)
+    assert getattr(again, part).GetDisplayNode() is not None
+
+
 class TestDicomSeries:
     """A folder of slices whose file names are in another order than the slices."""
 

@@ -198,9 +198,14 @@ def drawn_on(segmentation: Any) -> Optional[Any]:
 
 
 def is_off_grid(segmentation: Any, volume: Any) -> bool:
-    """Whether the voxels of a segmentation are not some of those of a volume; both lie under the same transform."""
+    """Whether the voxels of a segmentation are not some of those of a volume; both lie under the same transform.
+
+    Not so where the volume has none, as in a scene whose files are gone.
+    """
     labelmap = first_labelmap(segmentation)
-    if labelmap is None or segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
+    if labelmap is None or volume.GetImageData() is None:
+        return False
+    if segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
         return False
     return not _lies_on(labelmap, volume)
 
@@ -210,7 +215,7 @@ def shares_grid(segmentation: Any, volume: Any) -> bool:
 
     Where it does not remember the size of its grid, its voxels must be some of those of the volume.
     """
-    if segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
+    if volume.GetImageData() is None or segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
         return False
     if remembered_placement(segmentation) is not None:
         return has_remembered_grid(segmentation, volume)

@@ -166,7 +166,9 @@ def elements(matrix: Any) -> np.ndarray:
 
 
 def size_kji(volume_node: Any) -> tuple[int, int, int]:
-    """How many voxels a volume node has."""
+    """How many voxels a volume node has; raises DataError where it has none."""
+    if volume_node.GetImageData() is None:
+        raise DataError(f"the volume '{volume_node.GetName()}' has no voxels; load its image first.")
     size_i, size_j, size_k = volume_node.GetImageData().GetDimensions()
     return size_k, size_j, size_i
 

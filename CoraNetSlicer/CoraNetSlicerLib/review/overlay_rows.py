@@ -164,9 +164,9 @@ def _bounds_ml(loaded: LoadedPrediction, segments: Mapping[str, Any]) -> tuple[f
     if len(segments) < 2 or loaded.volume is None:
         return _smallest_and_largest_ml(segments)
     layers = {kind: SegmentLayers(Appearance(loaded, kind).node, loaded.volume) for kind in segments}
-    depth, *plane = size_kji(loaded.volume)
     in_all = in_any = 0
     try:
+        depth, *plane = size_kji(loaded.volume)
         # Few slices stay in the cache of the processor.
         for first in range(0, depth, _SLICES_AT_ONCE):
             box = MaskedBox((first, 0, 0), np.broadcast_to(True, (min(_SLICES_AT_ONCE, depth - first), *plane)))

@@ -237,11 +237,11 @@ class ResultLoading:
             for name, value in marks.items():
                 node.SetAttribute(name, value)
             node.SetNodeReferenceID(VOLUME_REFERENCE, self._volume.GetID())
+        if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()
         if node_class == "vtkMRMLSegmentationNode":
             # In Slicer's own look it would lie over whatever is shown.
-            if node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(False)
+            node.GetDisplayNode().SetVisibility(False)
             node.GetSegmentation().RemoveAllSegments()
             node.RemoveAttribute(REVIEWED_ATTRIBUTE)
             node.RemoveAttribute(BOUNDS_ATTRIBUTE)

@@ -12,6 +12,7 @@ from dicom_files import SPACING, positions, read, series, voxels, write_report, 
 from pydicom import dcmread
 from pydicom.uid import RLELossless, generate_uid
 
+from coranet.contract.errors import DataError
 from coranet.volume import read_label_map
 
 SCOUT = voxels(3, seed=9)
@@ -201,6 +202,27 @@ def a_picture_of_another_size(folder: Path) -> None:
     write_slice(folder / "x", np.zeros((9, 8), np.int16), (0, 0, 0))
 
 
+def _captures(folder: Path, kind: str, count: int, series_number: str = "1.2.9") -> None:
+    """Pictures beside a series: "colour" or "sheet", which has neither a spacing nor a position."""
+    for number in range(count):
+        pixels = np.zeros((9, 8, 3), np.uint8)
+        rgb = dict(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0, BitsAllocated=8)
+        own = dict(rgb, BitsStored=8, HighBit=7, PixelData=pixels.tobytes()) if kind == "colour" else {}
+        nowhere = dict(PixelSpacing=None, ImageOrientationPatient=None)
+        path = folder / f"capture{number}"
+        write_slice(path, pixels[..., 0].astype(np.int16), None, SeriesInstanceUID=series_number, **nowhere, **own)
+
+
+def a_photograph_of_the_screen(folder: Path) -> None:
+    series(folder)
+    _captures(folder, "colour", 1)
+
+
+def a_report_on_the_dose(folder: Path) -> None:
+    series(folder)
+    _captures(folder, "sheet", 2)
+
+
 PUT_RIGHT = [
     (a_slice_twice, "has 1 slices twice .*taken once"),
     (a_file_copied, "has 1 slices twice"),
@@ -209,6 +231,8 @@ PUT_RIGHT = [
     (a_scout_within, "has 3 slices of a scout, which are left out"),
     (a_picture_across, "has 1 slices of another size or orientation \\('x'\\), which are left out"),
     (a_picture_of_another_size, "has 1 slices of another size or orientation"),
+    (a_photograph_of_the_screen, r"has 1 pictures of other series \('capture0'\), which are left out"),
+    (a_report_on_the_dose, r"has 2 pictures of other series \('capture0', 'capture1'\), which are left out"),
 ]
 
 
@@ -220,6 +244,22 @@ def test_what_can_be_put_right_is_put_right_and_told(awkward_path, make, message
     assert volume.grid.spacing_mm == pytest.approx(SPACING)
     assert len(notes) == 1
     assert re.search(message, notes[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [("colour", r"\(colour\), expected 1"), ("sheet", "how large its voxels")]
+)
+def test_pictures_are_not_left_out_where_they_may_be_the_scan(tmp_path, kind, message):
+    series(tmp_path / "same")
+    _captures(tmp_path / "same", kind, 1, dcmread(tmp_path / "same" / "im000").SeriesInstanceUID)
+    (tmp_path / "alone").mkdir()
+    _captures(tmp_path / "alone", kind, 3)
+    series(tmp_path / "asked")
+    _captures(tmp_path / "asked", kind, 1)
+    for path in ("same", "alone", "asked/capture0"):
+        with pytest.raises(DataError, match=rf"capture0' .*{message}"):
+            read(tmp_path / path)
+    assert read(tmp_path / "asked" / "im001")[0].voxels.shape == voxels().shape
 
 
 def test_axes_turned_together_keep_the_voxel_volume(tmp_path):

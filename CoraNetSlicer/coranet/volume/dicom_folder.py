@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ..contract.errors import DataError
 from ..contract.image_files import is_dicom_file
 from .dicom_header import Slice
 from .dicom_parts import Part, listed_parts, parts_of_series
-from .dicom_slices import read_slices
+from .dicom_slices import PictureError, read_slices
 from .notes import note
 
 _LISTED = 4
@@ -43,9 +43,14 @@ def parts_in_steps(path: str | Path) -> Generator[None, None, list[Part]]:
     path = Path(path)
     folder = path if path.is_dir() else path.parent
     slices: list[Slice] = []
+    pictures: dict[str, PictureError] = {}
     for file in _files(folder):
-        slices += _read(file, path) if is_dicom_file(file) else []
+        try:
+            slices += _read(file, path) if is_dicom_file(file) else []
+        except PictureError as error:
+            pictures[file.name] = error
         yield
+    _leave_out_pictures(path, pictures, slices)
     if path != folder:
         groups = [group for group in _by_series(slices) if any(dicom_slice.path == path for dicom_slice in group)]
         slices = [dicom_slice for group in groups for dicom_slice in group]
@@ -102,6 +107,21 @@ def _read(file: Path, path: Path) -> list[Slice]:
         if path.is_dir() or path == file:
             raise
         return []
+
+
+def _leave_out_pictures(path: Path, pictures: Mapping[str, PictureError], slices: Sequence[Slice]) -> None:
+    """Say that pictures are left out, such as a photograph of the screen or a report on the dose.
+
+    Raises:
+        PictureError: there are no slices beside them, or they are of the same series.
+    """
+    own = {dicom_slice.series for dicom_slice in slices}
+    for error in pictures.values():
+        if path.is_file() or not slices or error.series in own:
+            raise error
+    if pictures:
+        names = ", ".join(f"'{name}'" for name in list(pictures)[:_LISTED])
+        note(f"'{path}' has {len(pictures)} pictures of other series ({names}), which are left out.")
 
 
 def _of_one_series(path: Path, slices: Sequence[Slice]) -> list[Slice]:

@@ -35,11 +35,25 @@ _PLAIN = "MONOCHROME2"
 _BITS = (8, 16, 32)
 
 
+class PictureError(DataError):
+    """A file that holds a picture rather than a slice: in colour, or with neither spacing nor position.
+
+    Attributes:
+        series: as `Slice.series`.
+    """
+
+    def __init__(self, message: str, series: str) -> None:
+        """Say what is wrong with a file of a series."""
+        super().__init__(message)
+        self.series = series
+
+
 def read_slices(path: Path) -> list[Slice]:
     """The slices of a file; [] where it holds no image, such as a report or a directory.
 
     Raises:
-        DataError: it is damaged, is in colour, or does not say how large its voxels are.
+        PictureError: it is in colour, or has neither spacing nor position.
+        DataError: it is damaged, or does not say how large its voxels are.
         PackageError: pydicom is missing.
     """
     try:
@@ -66,16 +80,23 @@ def _slices(path: Path) -> list[Slice]:
     return [_slice(path, header)]
 
 
-def _require_plain_values(path: Path, header: Dataset) -> None:
-    """Look whether what is stored is an intensity for each voxel, but for a slope and an intercept."""
+def _require_grey(path: Path, header: Dataset) -> None:
     samples = int(header.get("SamplesPerPixel") or 1)
     if samples != 1:
-        raise DataError(
-            f"'{path}' has {samples} values in each voxel (colour), expected 1; convert it to a grey-value volume."
-        )
+        what = f"has {samples} values in each voxel (colour), expected 1"
+    elif header.get("PhotometricInterpretation") == "PALETTE COLOR":
+        what = "is a colour image with a palette"
+    else:
+        return
+    raise PictureError(
+        f"'{path}' {what}; convert it to a grey-value volume, or take it out of the folder.", series_of(header)
+    )
+
+
+def _require_plain_values(path: Path, header: Dataset) -> None:
+    """Look whether what is stored is an intensity for each voxel, but for a slope and an intercept."""
+    _require_grey(path, header)
     kind = str(header.get("PhotometricInterpretation") or _PLAIN)
-    if kind == "PALETTE COLOR":
-        raise DataError(f"'{path}' is a colour image with a palette; convert it to a grey-value volume.")
     if kind != _PLAIN:
         # ITK would turn the intensities round, those of a CT, too.
         raise DataError(
@@ -157,7 +178,7 @@ def _slice(path: Path, header: Dataset) -> Slice:
         study=study_of(header),
         title=title_of(header),
         size=(int(header.Columns), int(header.Rows)),
-        spacing_mm=spacing_of(path, header.get("PixelSpacing")),
+        spacing_mm=_spacing(path, header),
         position_mm=position_of(path, header.get("ImagePositionPatient")),
         axes=axes_of(path, header.get("ImageOrientationPatient")),
         features=dict(_features(header)),
@@ -165,6 +186,15 @@ def _slice(path: Path, header: Dataset) -> Slice:
         rescale=scale_of(path, header.get("RescaleSlope"), header.get("RescaleIntercept")),
         compression=compression_of(header),
     )
+
+
+def _spacing(path: Path, header: Dataset) -> tuple[float, float]:
+    try:
+        return spacing_of(path, header.get("PixelSpacing"))
+    except DataError as error:
+        if header.get("PixelSpacing") or header.get("ImagePositionPatient"):
+            raise
+        raise PictureError(str(error), series_of(header)) from error
 
 
 # Features that distinguish the parts of a series, in order of priority; those after the first four may also differ

@@ -246,6 +246,11 @@ def _cases_of(job: Job, resume: bool, reporter: Reporter) -> tuple[tuple[Case, .
     """All cases of a job, and the names of those that are complete; series of several images are divided first."""
     datalist = job.read_datalist()
     complete = {case.id for case in datalist.cases if resume and job.prediction(case.id).result.exists()}
+    for case in sorted(complete):
+        if missing := names_in_words(job.prediction(case).missing):
+            reporter.emit(Warned("input", f"the result of '{case}' has no {missing}: it is segmented again."))
+            job.prediction(case).result.unlink(missing_ok=True)
+            complete.remove(case)
     return divide_series(job, datalist, reporter, complete).cases, complete
 
 

@@ -259,6 +259,21 @@ def test_a_folder_that_grows_is_gone_on_with(a_trained_job, a_phantom_set, inbox
     assert "1 earlier cases are no longer listed; their results stay: 22." in errors
 
 
+def test_a_result_that_was_copied_in_part_is_made_again(a_trained_job, inbox, tmp_path, capsys):
+    output = tmp_path / "results"
+    args = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)
+    assert call(*args) == 0
+    job, first = Job.open(output), results(output)
+    for name in ("segmentation", "uncertainty"):
+        getattr(job.prediction("23"), name).unlink()
+    capsys.readouterr()
+    assert call(*args) == 0
+    errors, second = capsys.readouterr().err, results(output)
+    assert "the result of '23' has no 'segmentation.nrrd' and 'uncertainty.nrrd': it is segmented again." in errors
+    assert second["22"] == first["22"] and second["23"] > first["23"]
+    assert all(job.prediction(name).missing == [] for name in ("22", "23"))
+
+
 def test_a_dicom_series_that_grows_is_divided_anew(tmp_path):
     """A folder of two echoes of which both are complete: nothing to do; then there is a third one."""
     folder = tmp_path / "MR"

@@ -35,6 +35,12 @@ class PredictionFiles:
         self.result = folder / "result.json"
         self._skip = folder / "skip"
 
+    @property
+    def missing(self) -> list[str]:
+        """Names of the files that each complete case has and that are not there, as after a copy that was cut short."""
+        volumes = (self.segmentation, self.conservative, self.radical, self.uncertain, self.uncertainty)
+        return [path.name for path in volumes if not path.is_file()]
+
     def read_result(self) -> dict[str, Any]:
         """The content of result.json, which is written last: where it is, the case is complete.
 

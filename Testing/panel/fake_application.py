@@ -13,6 +13,13 @@ import qt
 from mrml_widgets import qMRMLSegmentEditorWidget
 from pythonqt import proxy_of
 
+_open: list[FakeApplication] = []
+
+
+def is_anything_due() -> bool:
+    """Whether an application that is open has something to do as soon as Qt has time."""
+    return any(timer.interval == 0 for application in _open for timer in application._timers)
+
 
 class FakeApplication:
     """Has the public methods of CoraNetSlicerLib.core.application.Application.
@@ -34,6 +41,7 @@ class FakeApplication:
     """
 
     def __init__(self, scene: Any) -> None:
+        _open.append(self)
         self.scene = scene
         self.answers: dict[str, list[Any]] = {}
         self.asked: list[tuple[Any, ...]] = []
@@ -159,6 +167,7 @@ class FakeApplication:
 
     def close(self) -> None:
         """Forget what was to be done later."""
+        _open.remove(self)
         for timer in self._timers:
             timer.stop()
         self._timers.clear()

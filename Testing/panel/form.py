@@ -32,16 +32,17 @@ class _Loader(QUiLoader):
         return widget
 
 
-def load_ui(path: str | Path = FORM) -> Any:
+def load_ui(path: str | Path = FORM, pages: frozenset[str] | None = None) -> Any:
     """Build a form.
 
     Args:
         path: of the .ui file.
+        pages: the names of the pages that are filled; the others are empty. None: all are filled.
 
     Returns:
         The stand-in of its top widget.
     """
-    form, connections = _prepared(path, Path(path).stat().st_mtime_ns)
+    form, connections = _prepared(path, Path(path).stat().st_mtime_ns, pages)
     content = QBuffer()
     content.setData(QByteArray(form))
     content.open(QBuffer.OpenModeFlag.ReadOnly)
@@ -54,16 +55,28 @@ def load_ui(path: str | Path = FORM) -> Any:
 
 
 @cache
-def _prepared(path: str | Path, _written_ns: int) -> tuple[bytes, list[dict[str, str]]]:
+def _prepared(path: str | Path, _written_ns: int, pages: frozenset[str] | None) -> tuple[bytes, list[dict[str, str]]]:
     """A form as Qt's loader can read it, and its connections, which are made afterwards."""
     tree = ElementTree.parse(path)
+    if pages is not None:
+        _empty_other_pages(tree, pages)
     connections = [{part.tag: part.text or "" for part in item} for item in tree.iter("connection")]
     for parent in tree.iter():
         for child in list(parent):
             if child.tag == "connections":
                 parent.remove(child)
     _write_numbers_for_flags(tree)
+    there = {widget.get("name") for widget in tree.iter("widget")}
+    connections = [item for item in connections if pages is None or {item["sender"], item["receiver"]} <= there]
     return ElementTree.tostring(tree.getroot(), encoding="utf-8"), connections
+
+
+def _empty_other_pages(tree: ElementTree.ElementTree, pages: frozenset[str]) -> None:
+    all_pages = {page.get("name"): page for page in tree.iterfind(".//widget[@name='pages']/widget")}
+    assert pages <= set(all_pages), f"the form has no page {', '.join(sorted(pages - set(all_pages)))}"
+    for name in set(all_pages) - pages:
+        for content in all_pages[name].findall("widget"):
+            all_pages[name].remove(content)
 
 
 def _write_numbers_for_flags(tree: ElementTree.ElementTree) -> None:

@@ -22,6 +22,11 @@ from CoraNetSlicerLib.data.section import DataSection
 
 
 @pytest.fixture
+def filled_pages():
+    return frozenset({"dataPage"})
+
+
+@pytest.fixture
 def section(ui, cases, application, process_events):
     section = DataSection(ui, cases, application)
     yield section

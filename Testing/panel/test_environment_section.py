@@ -14,6 +14,11 @@ from CoraNetSlicerLib.environment.probe import Health
 from CoraNetSlicerLib.environment.section import EnvironmentSection
 
 
+@pytest.fixture
+def filled_pages():
+    return frozenset({"environmentPage"})
+
+
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch) -> None:
     """Programs type and install faster than people and packages."""

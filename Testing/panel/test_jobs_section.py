@@ -18,6 +18,11 @@ from CoraNetSlicerLib.logic import CoraNetLogic
 
 
 @pytest.fixture
+def filled_pages():
+    return frozenset({"jobsPage"})
+
+
+@pytest.fixture
 def logic(context, awkward_path):
     logic = CoraNetLogic(context, runner=fake_runner(), jobsFolder=awkward_path / "jobs")
     yield from until_its_jobs_end(logic)

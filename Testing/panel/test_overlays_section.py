@@ -21,6 +21,11 @@ NAME, IN_SLICES, IN_3D, OPACITY, COLOR = range(5)
 
 
 @pytest.fixture
+def filled_pages():
+    return frozenset({"reviewPage"})
+
+
+@pytest.fixture
 def presenter(ui, context, application):
     context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", "Red")
     presenter = OverlaysPresenter(context, Parameters(context.scene), application)

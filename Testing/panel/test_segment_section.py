@@ -20,6 +20,11 @@ from CoraNetSlicerLib.segment.section import SegmentSection
 
 
 @pytest.fixture
+def filled_pages():
+    return frozenset({"segmentPage"})
+
+
+@pytest.fixture
 def logic(context, tmp_path):
     logic = a_logic(context, tmp_path / "jobs", lambda: QtTicker(30))
     yield logic

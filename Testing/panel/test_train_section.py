@@ -47,6 +47,11 @@ class Stage:
 
 
 @pytest.fixture
+def filled_pages():
+    return frozenset({"trainPage"})
+
+
+@pytest.fixture
 def stage_with(ui, context, application, tmp_path, process_events):
     created = []
     ui.advancedSection.collapsed = True

@@ -15,6 +15,11 @@ from CoraNetSlicerLib.review.section import ReviewSection
 
 
 @pytest.fixture
+def filled_pages():
+    return frozenset({"reviewPage"})
+
+
+@pytest.fixture
 def logic(context, tmp_path):
     logic = CoraNetLogic(context, jobsFolder=tmp_path / "jobs")
     yield logic

@@ -247,6 +247,7 @@ class TestWhoseKeys:
         process_events()
         assert statuses(ui)[0] == "kept"
 
+    @pytest.mark.parametrize("filled_pages", [frozenset({"reviewPage", "trainPage"})], ids=["two pages"])
     @pytest.mark.parametrize("name", ["trainingNameEdit", "settingsFilterEdit"])
     def test_they_are_letters_in_a_text_field(self, loaded, ui, window, process_events, name):
         field = getattr(ui, name)

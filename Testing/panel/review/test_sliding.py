@@ -78,7 +78,8 @@ def hand(wheel, presenter, window, process_events):
 
 
 def rings(context):
-    return [node for node in nodes_of_class(context.scene, "vtkMRMLModelNode") if node.GetHideFromEditors()]
+    models = nodes_of_class(context.scene, "vtkMRMLModelNode")
+    return [node for node in models if node.GetHideFromEditors() and node.GetName() == "Where the boundary is moved"]
 
 
 def is_result(loaded):

@@ -22,6 +22,18 @@ os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
 # No power is cut during tests. The disk is not waited for at each of some thousand small files.
 os.fsync = os.fstat  # type: ignore[assignment]
 
+
+class _PassingOn(logging.Logger):
+    """A logger that passes on what it gets, as most do.
+
+    To each of some seventy of PyTorch's and MONAI's that do not, pytest would add its handlers six times in a test.
+    """
+
+    propagate = property(lambda self: True, lambda self, value: None)  # type: ignore[assignment]
+
+
+logging.setLoggerClass(_PassingOn)
+
 # Test files and the libraries that they import are some million objects, and all of them stay: nothing is to be
 # collected while they come, nor looked through again after each some tests.
 gc.disable()
@@ -34,13 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """From here on garbage is that of tests, and PyTorch's loggers pass on what they get, as others do.
-
-    To each of some forty that do not, pytest would add its handlers six times in a test.
-    """
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.startswith("torch") and isinstance(logger, logging.Logger):
-            logger.propagate = True
+    """From here on garbage is that of tests."""
     gc.freeze()
     gc.enable()
 

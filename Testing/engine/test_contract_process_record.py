@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 
 import pytest
-from patience import wait_until
 from small_jobs import ENGINE, add_events
 
 from coranet.contract import (
@@ -27,7 +26,7 @@ from coranet.contract import (
 from coranet.contract.config import TrainConfig
 from coranet.contract.errors import JobError, JobTakenError, StorageError
 from coranet.contract.events import CheckpointSaved, Failed, Finished, Started
-from coranet.contract.heartbeat import SILENCE_S, HeartbeatWatch
+from coranet.contract.heartbeat import SIGN_OF_LIFE_S, SILENCE_S, HeartbeatWatch
 
 DATALIST = Datalist((Case("a", Role.UNLABELED, "a.nrrd"),))
 STARTER = """
@@ -70,6 +69,29 @@ def starters(a_job):
             pass
 
 
+class _Hours:
+    """The time of a watch: each sleep passes at once, and with it happens what the other machine does meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.passed_s = 0.0
+        self.meanwhile = meanwhile
+        self.time = time.time
+
+    def monotonic(self) -> float:
+        return self.passed_s
+
+    def sleep(self, seconds: float) -> None:
+        self.passed_s += seconds
+        self.meanwhile()
+
+
+@pytest.fixture
+def hours(monkeypatch) -> _Hours:
+    hours = _Hours()
+    monkeypatch.setattr(process_record, "time", hours)
+    return hours
+
+
 def elsewhere(job: Job, beat_ago_s: float = 0.0, **changes) -> dict:
     """The job's process is on another machine, and its heartbeat of so long ago by the clock there."""
     content = {"pid": 5, "host": "another machine", "started": 1.0, "heartbeat": time.time() - beat_ago_s, **changes}
@@ -107,13 +129,13 @@ def test_of_two_that_both_saw_a_free_job_one_wins(a_job):
     assert a_job.worker() == me
 
 
-def test_one_that_is_being_claimed_is_waited_for(a_job):
+def test_one_that_is_being_claimed_is_waited_for(a_job, hours):
     me = ProcessIdentity.of_this_process()
     path = a_job.folder / ".claim-1"
     path.write_text(json.dumps(asdict(me)), encoding="utf-8")
     assert not a_job._record._wins(me, 0, False)
-    threading.Timer(0.2, path.unlink).start()
-    assert a_job.claim() == me
+    hours.meanwhile = lambda: path.unlink() if hours.passed_s > 1 and path.exists() else None
+    assert a_job.claim() == me and hours.passed_s > 1
 
 
 LEFT_BEHIND = {
@@ -133,11 +155,11 @@ def test_what_the_dead_have_left_keeps_nobody_out(a_job, content):
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"pid": 5, "host": "another machine", "started": 1.0}'])
-def test_what_nobody_can_be_asked_about_keeps_out_for_a_while_only(a_job, monkeypatch, content):
-    monkeypatch.setattr(process_record, "_PATIENCE_S", 0.2)
+def test_what_nobody_can_be_asked_about_keeps_out_for_a_while_only(a_job, hours, content):
     (a_job.folder / ".claim-1").write_text(content, encoding="utf-8")
     a_job.claim()
     assert a_job.status() is JobStatus.RUNNING
+    assert hours.passed_s > process_record._PATIENCE_S
 
 
 def test_a_folder_that_is_gone_is_not_made_again(a_job, tmp_path):
@@ -235,40 +257,30 @@ def test_a_first_look_at_a_job_of_another_machine(a_job, ago_s, status):
     assert a_job.status() is status
 
 
-@pytest.fixture
-def quick_clock(monkeypatch):
-    """Two minutes pass in an instant."""
-    monkeypatch.setattr(process_record, "SILENCE_S", 0.4)
-    monkeypatch.setattr(process_record, "SIGN_OF_LIFE_S", 0.2)
-
-
 @pytest.mark.parametrize("ahead_h", [-30, -1, 1, 8, 24 * 30])
-def test_a_job_that_another_machine_left_is_taken_after_a_silence(a_job, quick_clock, ahead_h):
+def test_a_job_that_another_machine_left_is_taken_after_a_silence(a_job, hours, ahead_h):
     elsewhere(a_job, -ahead_h * 3600)
     messages = []
     assert a_job.claim(messages.append) == ProcessIdentity.of_this_process()
     assert len(messages) == 1 and "'another machine'" in messages[0]
     assert ("is ahead" in messages[0]) is (ahead_h > 0)
+    # By a clock that is ahead, the heartbeat says nothing of how long it has been silent.
+    least_s = SILENCE_S if ahead_h > 0 else SIGN_OF_LIFE_S
+    assert least_s <= hours.passed_s < least_s + 2
 
 
 @pytest.mark.parametrize("ahead_h", [-30, -1, 8, 24 * 30])
-def test_a_job_that_another_machine_works_on_is_left_alone_whatever_its_clock_says(a_job, quick_clock, ahead_h):
-    beats = threading.Event()
-
+def test_a_job_that_another_machine_works_on_is_left_alone_whatever_its_clock_says(a_job, hours, ahead_h):
     def beat() -> None:
-        while not beats.wait(0.02):
+        if hours.passed_s >= 5:
             elsewhere(a_job, -ahead_h * 3600)
 
+    hours.meanwhile = beat
     elsewhere(a_job, -ahead_h * 3600)
-    thread = threading.Thread(target=beat)
-    thread.start()
-    try:
-        with pytest.raises(JobError, match="on 'another machine'"):
-            a_job.claim()
-        wait_until(lambda: Job.open(a_job.folder).status() is JobStatus.RUNNING)
-    finally:
-        beats.set()
-        thread.join()
+    with pytest.raises(JobError, match="on 'another machine'"):
+        a_job.claim()
+    assert 5 <= hours.passed_s < 7, "its first sign of life is enough"
+    assert Job.open(a_job.folder).status() is JobStatus.RUNNING
 
 
 def test_a_job_that_another_machine_finished_is_taken_at_once(a_job):

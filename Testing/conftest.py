@@ -6,7 +6,9 @@ import gc
 import logging
 import os
 import random
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,19 @@ os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
 
 # No power is cut during tests. The disk is not waited for at each of some thousand small files.
 os.fsync = os.fstat  # type: ignore[assignment]
+
+
+def _memory_folder() -> str | None:
+    """A folder in memory that has room for all tests and may hold programs; None: the system has none."""
+    folder = "/dev/shm"
+    if not (sys.platform == "linux" and os.access(folder, os.W_OK)) or os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        return None
+    return folder if shutil.disk_usage(folder).free > 4 * 2**30 else None
+
+
+# Tests make and remove some ten thousand small files and folders.
+if "TMPDIR" not in os.environ:
+    tempfile.tempdir = _memory_folder()
 
 
 class _PassingOn(logging.Logger):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coranet.data.normalization import IntensityMapping, IntensityNormalization, portions
+from coranet.data.normalization import IntensityMapping, IntensityNormalization, portions, without_border
 
 
 def a_scan() -> np.ndarray:
@@ -40,6 +40,26 @@ def test_mean_and_deviation_do_not_depend_on_portions(monkeypatch):
     assert len(list(portions(scan))) == len(scan)
     row_by_row = IntensityNormalization("zscore").fit(scan)
     assert (row_by_row.centre, row_by_row.scale) == pytest.approx((whole.centre, whole.scale), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "sides", [((2, 0), (0, 3), (1, 1)), ((0, 0), (0, 0), (0, 0)), ((0, 4), (5, 0), (0, 0))], ids=str
+)
+def test_the_border_is_left_out(sides):
+    scan = a_scan()
+    padded = np.pad(scan, sides, constant_values=-3)
+    np.testing.assert_array_equal(without_border(padded), scan)
+
+
+def test_a_plane_with_one_other_voxel_is_no_border():
+    scan = np.zeros((5, 6, 7), np.float32)
+    scan[1, 4, 2] = scan[3, 2, 5] = 1
+    np.testing.assert_array_equal(without_border(scan), scan[1:4, 2:5, 2:6])
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 4, 5), (1, 1, 1)])
+def test_something_is_left_of_a_scan_of_one_intensity(shape):
+    assert without_border(np.full(shape, 7, dtype=np.float32)).tolist() == [[[7.0]]]
 
 
 def test_a_scan_of_one_intensity_becomes_zero():

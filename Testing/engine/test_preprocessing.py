@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -144,8 +145,34 @@ def test_the_recipe_survives_json():
         Preprocessing((1, 2, 3), "window", (-100.0, 240.0)),
         Preprocessing((1, 2, 3), "zscore", None, (0, 256, 200), 0),
         Preprocessing((1, 2, 3), "zscore", more_channels=(ZSCORE, IntensityNormalization("window", (0.0, 9.0)))),
+        Preprocessing((1, 2, 3), "zscore", without_border=True),
     ):
         assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
+
+
+@pytest.mark.parametrize("padding", [0.0, -7.0, 500.0])
+def test_padding_changes_nothing_within(padding):
+    grid = grid_of((12, 14, 10), (1.0, 1.0, 1.0), np.eye(3))
+    scan, sides = scan_on(grid), ((3, 0), (2, 9), (0, 6))
+    padded = Volume(
+        np.pad(scan.voxels, sides, constant_values=padding), grid_of((18, 25, 13), (1.0, 1.0, 1.0), np.eye(3))
+    )
+    recipe = Preprocessing((1.0, 1.0, 1.0), "zscore", without_border=True)
+    inside = tuple(slice(before, before + size) for (before, _), size in zip(sides, scan.voxels.shape, strict=True))
+    expected, orientation = recipe.prepare_image(scan), Orientation.of(grid.direction)
+    marked = np.zeros(padded.voxels.shape, bool)
+    marked[inside] = True
+    prepared = recipe.prepare_image(padded)[0][orientation.to_canonical(marked)]
+    np.testing.assert_allclose(prepared, expected.ravel(), atol=1e-6)
+    # As models of earlier versions were trained.
+    earlier = replace(recipe, without_border=False).prepare_image(padded)[0][orientation.to_canonical(marked)]
+    assert np.abs(earlier - expected.ravel()).max() > 0.1
+
+
+def test_a_recipe_of_an_earlier_version_counts_padding():
+    content = Preprocessing((1, 2, 3), "zscore", without_border=True).to_dict()
+    del content["without_border"]
+    assert not Preprocessing.from_dict(content).without_border
 
 
 @pytest.mark.parametrize("content", [{}, {"spacing_mm": [1, 1, 1], "intensity": "zscore"}, {"window": None}])
@@ -261,14 +288,15 @@ def test_the_median_size_counts_slices_that_are_kept():
 def test_intensities_of_ct_get_a_window_inside_the_foreground_and_others_a_zscore():
     foreground = tuple(np.linspace(0, 200, 1001))
     ct = [statistics(minimum=-1024, foreground=foreground)] * 2
-    assert fit_preprocessing(DataConfig(), ct) == Preprocessing((1, 1, 1), "window", (1.0, 199.0))
+    assert fit_preprocessing(DataConfig(), ct) == Preprocessing((1, 1, 1), "window", (1.0, 199.0), without_border=True)
     assert fit_preprocessing(DataConfig(), [*ct, statistics(minimum=0)]).intensity == "zscore"
     assert fit_preprocessing(DataConfig(intensity="zscore"), ct).intensity == "zscore"
 
 
 def test_what_the_user_fixes_is_taken():
     fixed = DataConfig(spacing_mm=(2.0, 3.0, 4.0), intensity_window=(-125.0, 275.0))
-    assert fit_preprocessing(fixed, [statistics()]) == Preprocessing((2, 3, 4), "window", (-125, 275))
+    expected = Preprocessing((2, 3, 4), "window", (-125, 275), without_border=True)
+    assert fit_preprocessing(fixed, [statistics()]) == expected
 
 
 @pytest.mark.parametrize("window", [(5.0, 5.0), (9.0, 1.0)])

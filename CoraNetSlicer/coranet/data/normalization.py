@@ -98,6 +98,28 @@ def _limits(scan: Array) -> tuple[float, float]:
     return min(lower, low), max(upper, high)
 
 
+def without_border(scan: Array) -> Array:
+    """A scan without its outer planes of one intensity, such as those that padding adds; a view.
+
+    Args:
+        scan: (D, H, W); at least one plane of each axis is left.
+    """
+    inside = scan
+    for axis in range(scan.ndim):
+        planes = np.moveaxis(inside, axis, 0)
+        first, last = 0, len(planes)
+        while first < last - 1 and _is_of_one_intensity(planes[first]):
+            first += 1
+        while last > first + 1 and _is_of_one_intensity(planes[last - 1]):
+            last -= 1
+        inside = np.moveaxis(planes[first:last], 0, axis)
+    return inside
+
+
+def _is_of_one_intensity(plane: Array) -> bool:
+    return bool((plane == plane.flat[0]).all())
+
+
 def portions(scan: Array) -> Iterator[Array]:
     """The rows of a scan (D, H, W) in parts of a few million voxels."""
     rows = max(1, _PORTION // max(1, scan[0].size))

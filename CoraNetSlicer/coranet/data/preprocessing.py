@@ -25,7 +25,7 @@ from ..volume import Volume
 from ..volume.grid import by
 from .box import Box
 from .class_indices import class_indices, value_counts
-from .normalization import IntensityMapping, IntensityNormalization
+from .normalization import IntensityMapping, IntensityNormalization, without_border
 from .orientation import Orientation
 from .reduction import reduced
 from .resampling import mask_at_centres, resample, resampled_size
@@ -51,6 +51,8 @@ class Preprocessing:
         size_dhw: voxels along D, H, W that every scan is resampled to; 0: by the spacing.
         slice_axis: 0, 1 or 2 of (D, H, W), along which each scan keeps its own slices; None: no axis.
         more_channels: how the intensities of the second channel and those after it are normalized.
+        without_border: whether the outer planes of one intensity, such as padding, count for nothing in "zscore"; models
+            of earlier versions count them.
         lowest: for each channel the lowest intensity of the median labeled scan, by which another kind of scan is
             known; (): unknown. It is not part of the recipe.
     """
@@ -61,6 +63,7 @@ class Preprocessing:
     size_dhw: tuple[int, int, int] = (0, 0, 0)
     slice_axis: int | None = None
     more_channels: tuple[IntensityNormalization, ...] = ()
+    without_border: bool = False
     lowest: tuple[float, ...] = field(default=(), compare=False)
 
     @property
@@ -96,7 +99,8 @@ class Preprocessing:
         prepared = np.empty((len(channels), *size), dtype=np.float32)
         for number, (normalization, canonical) in enumerate(zip(self.normalizations, channels, strict=True)):
             # Measured on the whole scan, so that a voxel is the same to the network whatever box it is seen in.
-            mapping, voxels = normalization.fit(canonical), canonical[box.slices]
+            measured = without_border(canonical) if self.without_border else canonical
+            mapping, voxels = normalization.fit(measured), canonical[box.slices]
             prepared[number] = reduced(partial(_normalized_rows, mapping, voxels), box.size, size)
         return prepared
 
@@ -289,7 +293,9 @@ def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Pr
     size = config.size_kji or (0, 0, 0)
     lowest = tuple(float(np.median([scan.minimum for scan in channel])) for channel in by_channel)
     spacing = _typical_spacing(config, scans)
-    return Preprocessing(spacing, first.intensity, first.window, size, more_channels=tuple(more), lowest=lowest)
+    return Preprocessing(
+        spacing, first.intensity, first.window, size, more_channels=tuple(more), without_border=True, lowest=lowest
+    )
 
 
 def _fit_normalization(config: DataConfig, scans: Sequence[ChannelStatistics], is_only: bool) -> IntensityNormalization:

@@ -51,8 +51,8 @@ class Preprocessing:
         size_dhw: voxels along D, H, W that every scan is resampled to; 0: by the spacing.
         slice_axis: 0, 1 or 2 of (D, H, W), along which each scan keeps its own slices; None: no axis.
         more_channels: how the intensities of the second channel and those after it are normalized.
-        without_border: whether the outer planes of one intensity, such as padding, count for nothing in "zscore"; models
-            of earlier versions count them.
+        without_border: whether outer planes of one intensity, such as padding, count for nothing in "zscore"; models of
+            earlier versions count them.
         lowest: for each channel the lowest intensity of the median labeled scan, by which another kind of scan is
             known; (): unknown. It is not part of the recipe.
     """

@@ -68,6 +68,17 @@ def test_the_process_has_a_session_of_its_own(job, kill_what_is_left):
     process.poll()
 
 
+def test_the_log_begins_with_the_command_whatever_the_process_says_at_once(job):
+    def launch(_command, stdout, **_options):
+        with open(stdout.name, "a", encoding="utf-8") as log:
+            log.write("No module named 'torch'\n")
+        return None
+
+    JobRunner(Interpreter(sys.executable, {}), launch=launch).start(job)
+    command, said = job.log_path.read_text(encoding="utf-8").splitlines()
+    assert " $ " in command and str(job.folder) in command and said == "No module named 'torch'"
+
+
 @pytest.mark.slow
 def test_everything_the_process_says_goes_to_the_log(job):
     process = starting_runner("dies at once").start(job)

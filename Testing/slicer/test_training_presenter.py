@@ -203,6 +203,22 @@ def test_a_failed_training_says_why_and_can_be_resumed(stage_with, some_cases):
     assert stage.presenter.reason_not_resumable == "" and stage.signals == ["started", "ended"]
 
 
+def test_the_end_of_a_training_that_is_over_before_it_can_be_followed_is_told(stage_with, some_cases, monkeypatch):
+    stage = stage_with("fails")
+    watch = stage.logic.watch
+
+    def watch_late(process):
+        wait_until(lambda: process.status().is_over)
+        return watch(process)
+
+    monkeypatch.setattr(stage.logic, "watch", watch_late)
+    stage.cases.add_scene_volumes()
+    stage.presenter.start()
+    stage.application.do()
+    stage.poll_until_over()
+    assert stage.signals == ["started", "ended"]
+
+
 def test_a_crashed_training_shows_the_end_of_its_log(stage_with, some_cases):
     stage = stage_with("dies at once")
     stage.cases.add_scene_volumes()

@@ -39,6 +39,7 @@ class JobPresenter:
         self.handle: Optional[JobHandle] = None
         self.error = self._stopped_text = ""
         self._status: Optional[JobStatus] = None
+        self._is_end_awaited = False
         self._kind_text = _("training") if kind is JobKind.TRAIN else _("segmentation")
         self._logic = logic
         self._environment = environment
@@ -109,7 +110,7 @@ class JobPresenter:
         handle.resume()
         self.error = ""
         self._follow(handle)
-        self.started.send(handle)
+        self._announce(handle)
 
     def attach(self, handle: JobHandle) -> None:
         """Follow an existing job; the scene remembers it. Raises CoraNetError where its files cannot be read."""
@@ -136,7 +137,13 @@ class JobPresenter:
 
     def _on_started(self, handle: JobHandle) -> None:
         self.attach(handle)
+        self._announce(handle)
+
+    def _announce(self, handle: JobHandle) -> None:
+        """Say that a job was started here, and that it ended, if it has done so before it could be followed."""
         self.started.send(handle)
+        if not self._is_end_awaited:
+            handle.onFinished(self._on_ended)
 
     def _follow(self, handle: Optional[JobHandle]) -> None:
         """Follow a job in place of the one before, or none; that one goes on."""
@@ -144,9 +151,9 @@ class JobPresenter:
         self.handle, self._status, self._stopped_text = handle, None, ""
         if handle is None:
             return
-        is_over = handle.status.is_over
+        self._is_end_awaited = not handle.status.is_over
         handle.onEvents(lambda new: self._on_events(handle, new))
-        if not is_over:
+        if self._is_end_awaited:
             handle.onFinished(self._on_ended)
         self._look()
 

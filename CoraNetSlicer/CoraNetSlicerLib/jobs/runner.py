@@ -132,6 +132,9 @@ class JobRunner:
         options = [*["--resume"] * resume, *["--dry-run"] * dry_run]
         command = [self.interpreter.executable, str(self._engine), "run", str(job.folder), *options]
         with _opened_log(job) as log:
+            # Before the process is there: what it says comes after that, also if it dies at once.
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} $ {subprocess.list2cmdline(command)}\n")
+            log.flush()
             try:
                 child = start_in_own_group(
                     command, self._launch, outlives=True, platform=self._platform,
@@ -139,7 +142,6 @@ class JobRunner:
                 )  # fmt: skip
             except OSError as error:
                 raise not_started(self.interpreter, error) from error
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} $ {subprocess.list2cmdline(command)}\n")
         return JobProcess(job, child, claimed_before)
 
     def write_and_start(

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..networks.architecture import Size
+from ..networks.blocks import VolumeConvolution
 
 _CHANNELS = (16, 32, 64)
 _FEWEST = 4
@@ -26,7 +27,7 @@ class Discriminator(nn.Module):
         channels, size = classes, list(patch_size_kji)
         for wider in _CHANNELS:
             kernel, stride, padding = zip(*(_along_axis(count) for count in size), strict=True)
-            layers += [nn.Conv3d(channels, wider, kernel, stride, padding), nn.LeakyReLU(0.2)]
+            layers += [VolumeConvolution(channels, wider, kernel, stride, padding), nn.LeakyReLU(0.2)]
             channels, size = wider, [count // step for count, step in zip(size, stride, strict=True)]
         self.body = nn.Sequential(*layers, nn.Conv3d(channels, 1, kernel_size=1))
 

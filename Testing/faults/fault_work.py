@@ -87,7 +87,9 @@ def do_job_whose_folder_goes(folder: str, share: float, how: str = "deleted", ot
         if how == "moved":
             os.rename(folder, folder + " moved")
             return
-        shutil.rmtree(folder, ignore_errors=True)
+        # Again where another thread has written meanwhile, as a person would.
+        while os.path.exists(folder):
+            shutil.rmtree(folder, ignore_errors=True)
         if how == "replaced":
             os.rename(other, folder)
 

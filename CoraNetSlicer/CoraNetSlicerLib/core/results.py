@@ -230,12 +230,24 @@ def is_copy(node: Any) -> bool:
     scene = node.GetScene()
     if scene is None or not node.GetAttribute(PART_ATTRIBUTE) or not node.IsA("vtkMRMLSegmentationNode"):
         return False
-    marks, key = _marks(node), str(node.GetAttribute(PREDICTION_ATTRIBUTE))
-    same = (other for other in nodes_of_class(scene, "vtkMRMLSegmentationNode") if _marks(other) == marks)
-    if next(same, node) is not node:
-        return True
-    scans = nodes_of_class(scene, "vtkMRMLScalarVolumeNode")
-    return marks[-1] is None and any(key in case_keys(scan) for scan in scans)
+    marks, prediction = _marks(node), node.GetAttribute(PREDICTION_ATTRIBUTE)
+    # The mark that tells most of them apart first: there may be hundreds.
+    same = (
+        other
+        for other in nodes_of_class(scene, "vtkMRMLSegmentationNode")
+        if other.GetAttribute(PREDICTION_ATTRIBUTE) == prediction and _marks(other) == marks
+    )
+    return next(same, node) is not node or _is_copy_without_volume(node)
+
+
+def _is_copy_without_volume(node: Any) -> bool:
+    if node.GetNodeReferenceID(VOLUME_REFERENCE) is not None or not node.IsA("vtkMRMLSegmentationNode"):
+        return False
+    key, scans = (
+        str(node.GetAttribute(PREDICTION_ATTRIBUTE)),
+        nodes_of_class(node.GetScene(), "vtkMRMLScalarVolumeNode"),
+    )
+    return any(key in case_keys(scan) for scan in scans)
 
 
 def _marks(node: Any) -> tuple[Optional[str], ...]:
@@ -250,10 +262,10 @@ def results_in_scene(scene: Any) -> list[LoadedPrediction]:
     """
     parts: dict[tuple[str, str], dict[str, Any]] = {}
     for node in _nodes_with_part(scene):
-        if is_copy(node):
+        if _is_copy_without_volume(node):
             continue
         key = (str(node.GetAttribute(PREDICTION_ATTRIBUTE)), str(node.GetNodeReferenceID(VOLUME_REFERENCE)))
-        # The first, also of maps that were copied.
+        # The first: those behind it are copies.
         parts.setdefault(key, {}).setdefault(node.GetAttribute(PART_ATTRIBUTE), node)
     return [_loaded(nodes) for nodes in parts.values() if "result" in nodes]
 

@@ -94,6 +94,8 @@ def test_from_volumes_to_the_first_result(window, application, process_events):
     mouse.click(ui.trainButton)
     process_events(until=lambda: panel.training.handle is not None and panel.training.handle.status.is_over)
     assert panel.training.handle.status.value == "finished", panel.training.handle.logTail()
+    # The panel hears of the end with its next look at the job; the card of the model then takes its place.
+    process_events(until=lambda: panel.segmentation.models.chosen is not None)
     mouse.click(ui.segmentStep)
     mouse.click(ui.segmentUnlabeledButton)
     mouse.click(ui.segmentButton)

@@ -33,8 +33,15 @@ def a_ready_environment(monkeypatch):
 
 
 @pytest.fixture
-def logic(context, awkward_path):
-    logic = LogicOfFakeEngine(context, fake_runner(), awkward_path / "jobs", makeTicker=lambda: QtTicker(30))
+def held(awkward_path):
+    """While this file exists, no training ends."""
+    return awkward_path / "held"
+
+
+@pytest.fixture
+def logic(context, awkward_path, held):
+    runner = fake_runner(FAKE_HELD_BY=str(held))
+    logic = LogicOfFakeEngine(context, runner, awkward_path / "jobs", makeTicker=lambda: QtTicker(30))
     yield from until_its_jobs_end(logic)
 
 
@@ -125,7 +132,8 @@ def test_undone_decisions_leave_the_list(panel, load, ui, process_events):
     assert greyed(ui.improveButton) == "Review places of at least one case first."
 
 
-def test_a_training_goes_on_from_the_model_and_before_and_after_are_shown(panel, load, logic, ui, process_events):
+def test_a_training_goes_on_from_the_model_and_before_and_after_are_shown(panel, load, logic, ui, process_events, held):
+    held.touch()
     loaded = load("segment 1")
     click(ui.radicalRegionButton)
     process_events(until=lambda: ticks(ui))
@@ -145,6 +153,7 @@ def test_a_training_goes_on_from_the_model_and_before_and_after_are_shown(panel,
     partial = [case for case in job.read_datalist().cases if case.is_partial]
     assert sitk.GetArrayFromImage(sitk.ReadImage(partial[0].known)).mean() > 0.5, "the certain region is known, too"
     write_improved(job.model_folder)
+    held.unlink()
     process_events(until=lambda: ui.improvementTable.isVisible())
     assert cells(ui.improvementTable) == [
         ["Pancreas", "0.800", "0.850"],

@@ -2,7 +2,7 @@
 
 FAKE_ENGINE in the environment says how it behaves: "" works through STEPS steps; "dies at once"; "fails"; "deaf"
 ignores the request to stop and has a child; "launcher" starts another of its kind and waits for it like PythonSlicer.
-While the file of FAKE_HELD_BY exists, nothing ends on request: a test looks at what is stopping.
+While the file of FAKE_HELD_BY exists, a training does not end, on request or by itself: a test looks at it meanwhile.
 """
 
 from __future__ import annotations
@@ -31,6 +31,15 @@ from coranet.contract.events import (
 STEPS = int(os.environ.get("FAKE_STEPS", "5"))
 SECONDS_A_STEP = float(os.environ.get("FAKE_SECONDS_A_STEP", "0.02"))
 HELD_BY = os.environ.get("FAKE_HELD_BY", "")
+
+
+def is_held() -> bool:
+    return os.path.exists(HELD_BY)
+
+
+def wait_while_held() -> None:
+    while is_held():
+        time.sleep(SECONDS_A_STEP)
 
 
 def plan(job: Job, events: EventWriter) -> int:
@@ -68,13 +77,14 @@ def run(job: Job, behaviour: str, resume: bool, dry_run: bool) -> int:
         (job.folder / "child.pid").write_text(str(child.pid), encoding="utf-8")
     for step in range(first + 1, STEPS + 1):
         time.sleep(SECONDS_A_STEP)
-        if job.cancel_requested() and behaviour != "deaf" and not os.path.exists(HELD_BY):
+        if job.cancel_requested() and behaviour != "deaf" and not is_held():
             events.write(Cancelled(step - 1))
             return 130
         job.beat(me)
         events.write(Losses(step, "pretraining", total=1 / step, supervised=1 / step))
         events.write(Progress("pretraining", step, STEPS, (STEPS - step) * SECONDS_A_STEP))
         events.write(CheckpointSaved(step))
+    wait_while_held()
     events.write(Finished(f"learned nothing in {STEPS} steps: größer als 0.", 1.0))
     return 0
 

@@ -1,7 +1,7 @@
 """Stands in for the engine that segments: a real process that keeps the job directory's contract, with a threshold.
 
 A case whose name holds "bad" fails. FAKE_SECONDS_A_CASE in the environment says how long each takes. While the file
-of FAKE_HELD_BY exists, nothing ends on request: a test looks at what is stopping.
+of FAKE_HELD_BY exists, no case is done and nothing ends on request: a test looks at it meanwhile.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from coranet.contract.scan_identity import voxel_hash
 SECONDS_A_CASE = float(os.environ.get("FAKE_SECONDS_A_CASE", "0.05"))
 HELD_BY = os.environ.get("FAKE_HELD_BY", "")
 LABELS = [{"value": 1, "name": "Liver", "color": [0.8, 0.4, 0.2], "terminology": ""}]
+
+
+def is_held() -> bool:
+    return os.path.exists(HELD_BY)
 
 
 def segment(job: Job, case: Case) -> None:
@@ -58,14 +62,14 @@ def run(job: Job) -> int:
     for number, case in enumerate(cases, start=1):
         start = reported = time.monotonic()
         end = start + SECONDS_A_CASE
-        while time.monotonic() < end and not job.prediction(case.id).skip_requested():
+        while (time.monotonic() < end or is_held()) and not job.prediction(case.id).skip_requested():
             time.sleep(0.01)
             if time.monotonic() > reported + 0.1:
                 reported = time.monotonic()
                 left = end - reported + (len(cases) - number) * SECONDS_A_CASE
                 part = (reported - start) / SECONDS_A_CASE
                 events.write(Progress("segmenting", number - 1, len(cases), left, min(part, 1.0)))
-            if job.cancel_requested() and not os.path.exists(HELD_BY):
+            if job.cancel_requested() and not is_held():
                 events.write(Cancelled(number - 1))
                 return 130
         if job.prediction(case.id).skip_requested():

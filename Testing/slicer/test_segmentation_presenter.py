@@ -29,17 +29,22 @@ def application(context):
 
 
 @pytest.fixture
-def logic(context, tmp_path):
-    logic = a_logic(context, tmp_path / "jobs ü", FAKE_SECONDS_A_CASE="0.05")
+def held(tmp_path):
+    """While this file exists, no segmentation ends."""
+    return tmp_path / "held"
+
+
+@pytest.fixture
+def logic(context, tmp_path, held):
+    logic = a_logic(context, tmp_path / "jobs ü", FAKE_SECONDS_A_CASE="0.05", FAKE_HELD_BY=str(held))
     a_training(logic.jobsFolder / "training")
     yield logic
     logic.close()
 
 
 @pytest.fixture
-def slow_logic(context, tmp_path):
-    held_by = str(tmp_path / "held")
-    logic = a_logic(context, tmp_path / "jobs ü", FAKE_SECONDS_A_CASE="600", FAKE_HELD_BY=held_by)
+def slow_logic(context, tmp_path, held):
+    logic = a_logic(context, tmp_path / "jobs ü", FAKE_SECONDS_A_CASE="600", FAKE_HELD_BY=str(held))
     a_training(logic.jobsFolder / "training")
     yield logic
     for job in logic.runningJobs():
@@ -149,7 +154,8 @@ def test_volumes_that_come_and_go_are_told_and_many_at_once(presenter, context, 
 
 
 class TestOneVolume:
-    def test_is_segmented_and_its_result_shown(self, presenter, context, application, logic):
+    def test_is_segmented_and_its_result_shown(self, presenter, context, application, held):
+        held.touch()
         volume = a_scan(context)
         received = {"started": [], "ended": []}
         presenter.started.connect(received["started"].append)
@@ -158,6 +164,7 @@ class TestOneVolume:
         start(presenter, application)
         assert presenter.is_active and 0 <= presenter.progress < 1
         assert "A segmentation is running" in presenter.reason_not_startable
+        held.unlink()
         finish(presenter, application)
         (loaded,) = presenter.results
         assert loaded.volume is volume and loaded.segmentation.GetSegmentation().GetNumberOfSegments() == 1
@@ -337,8 +344,8 @@ class TestSeveral:
         assert presenter.rows[1].text == "waiting"
         assert presenter.status.startswith("Segmenting 1 of 3; about ") and presenter.status.endswith(" left.")
 
-    def test_it_is_cancelled(self, make_presenter, slow_logic, application, three, tmp_path):
-        (tmp_path / "held").touch()
+    def test_it_is_cancelled(self, make_presenter, slow_logic, application, three, held):
+        held.touch()
         presenter = make_presenter(slow_logic)
         self.tick(presenter, three)
         start(presenter, application)
@@ -349,7 +356,7 @@ class TestSeveral:
         assert states(presenter) == ["running", "waiting", "waiting"]
         presenter.stop()
         assert presenter.reason_not_stoppable == "It is stopping already." and presenter.status == "Stopping..."
-        (tmp_path / "held").unlink()
+        held.unlink()
         finish(presenter, application)
         assert presenter.handle.status is JobStatus.CANCELLED
         assert states(presenter) == ["not"] * 3 and {row.action for row in presenter.rows} == {""}

@@ -2,7 +2,7 @@
 
 FAKE_ENGINE in the environment says how it behaves: "" works through STEPS steps; "dies at once"; "fails"; "deaf"
 ignores the request to stop and has a child; "launcher" starts another of its kind and waits for it like PythonSlicer.
-While the file of FAKE_HELD_BY exists, a training does not end, on request or by itself: a test looks at it meanwhile.
+While the file of FAKE_HELD_BY exists, no plan begins and no training ends: a test looks at it meanwhile.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def wait_while_held() -> None:
 
 
 def plan(job: Job, events: EventWriter) -> int:
+    wait_while_held()
     for step in range(1, STEPS + 1):
         time.sleep(SECONDS_A_STEP)
         if job.cancel_requested():

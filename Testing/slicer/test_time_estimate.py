@@ -64,6 +64,11 @@ def estimate_with(context, tmp_path, application):
         estimate.close()
 
 
+def finish(estimate: TimeEstimate) -> None:
+    """Until it is over, which on a busy machine it may be already."""
+    wait_until(lambda: not estimate.is_running or estimate._handle.poll().is_over)
+
+
 def test_the_engine_plans_in_a_folder_that_is_removed(estimate_with, application, nodes, config, tmp_path):
     estimate = estimate_with()
     received = []
@@ -76,8 +81,7 @@ def test_the_engine_plans_in_a_folder_that_is_removed(estimate_with, application
     # All labels, since the plan is made for them; of the unlabeled cases two say that there are some.
     assert [case.role.value for case in job.read_datalist().cases] == ["training"] * 4 + ["unlabeled"] * 2
     assert job.read_config() == config
-    handle = estimate._handle
-    wait_until(lambda: handle.poll().is_over)
+    finish(estimate)
     # 7 cases of 2 s, 300 steps of 0.5 s and 600 of 1 s, 9 snapshots of 2.5 s: 786.5 s.
     assert estimate.text == (
         "About 13 min on cpu: 0.5 s a step of pretraining, 1 s of self-training. "
@@ -93,8 +97,7 @@ def test_what_was_measured_stays_true_for_other_steps(estimate_with, application
     estimate = estimate_with()
     estimate.begin(nodes, config)
     application.do()
-    handle = estimate._handle
-    wait_until(lambda: handle.poll().is_over)
+    finish(estimate)
     before = estimate.text
     assert estimate.is_measured
     longer = config.with_overrides({"training.pretraining_steps": 100_000, "training.validation_interval": 50})
@@ -129,7 +132,7 @@ def test_why_it_failed_is_said(estimate_with, application, nodes, config, behavi
     estimate.begin(nodes, config)
     application.do()
     # It may have ended before anybody looked.
-    wait_until(lambda: not estimate.is_running or estimate._handle.poll().is_over)
+    finish(estimate)
     assert estimate.text.startswith("No estimate: ") and message in estimate.text
     assert not estimate.is_running and not (estimate._logic.jobsFolder / ".estimate").exists()
 
@@ -176,12 +179,14 @@ def test_what_an_earlier_one_left_behind_is_removed(estimate_with, application, 
 
 
 def test_of_a_training_with_a_time_the_plan_is_shown(estimate_with, application, nodes, config, tmp_path):
-    estimate = estimate_with(FAKE_STEPS="10")
+    held = tmp_path / "held"
+    held.touch()
+    estimate = estimate_with(FAKE_STEPS="10", FAKE_HELD_BY=str(held))
     estimate.begin(nodes, config.with_overrides({"time": "1 h"}))
     application.do()
-    handle = estimate._handle
     assert estimate.text == "Checking the data, and measuring how fast this computer is ..."
-    wait_until(lambda: handle.poll().is_over)
+    held.unlink()
+    finish(estimate)
     assert estimate.text == "Works at 1.4 mm; finer would leave only 300 steps.\n10 steps fit into 1 h on this CPU."
     assert not estimate.is_running and not (tmp_path / "jobs" / ".estimate").exists()
 
@@ -190,8 +195,7 @@ def test_why_nothing_can_be_planned_is_said(estimate_with, application, nodes, c
     estimate = estimate_with("dies at once")
     estimate.begin(nodes, config.with_overrides({"time": "1 h"}))
     application.do()
-    handle = estimate._handle
-    wait_until(lambda: handle.poll().is_over)
+    finish(estimate)
     assert estimate.text.startswith("No plan: ") and "named 'torch'" in estimate.text
 
 

@@ -137,6 +137,27 @@ def test_a_label_with_a_little_background_is_not_named(a_job, a_reporter):
     assert "no_background" not in codes(a_reporter)
 
 
+@pytest.mark.parametrize(("numbers", "more"), [((0,), ""), ((1, 2), " (and 1 more label map)")])
+def test_labels_that_are_inside_out_are_named(a_job, a_reporter, numbers, more):
+    job = a_job(3, 1)
+    for number in numbers:
+        path = job.read_datalist().cases[number].label
+        inside = sitk.GetArrayFromImage(sitk.ReadImage(path)) > 0
+        write_volume(path, np.where(inside, 0, 7).astype(np.uint8), grid_of())
+    check(job, a_reporter)
+    text = message(a_reporter, "inside_out")
+    assert text.startswith("in '") and f"c{numbers[0]}-label.nrrd'{more}, 'outer' lies along the whole border" in text
+
+
+def test_a_structure_that_runs_through_the_whole_scan_is_not_inside_out(a_job, a_reporter):
+    job = a_job(2, 1)
+    through = NOTHING.copy()
+    through[:, 2:, 2:-2] = 7
+    write_volume(job.read_datalist().cases[0].label, through, grid_of())
+    check(job, a_reporter)
+    assert "inside_out" not in codes(a_reporter)
+
+
 @pytest.mark.parametrize(("numbers", "more"), [((0,), ""), ((0, 2), " (and 1 more label map)")])
 def test_a_structure_drawn_on_single_slices_is_named(a_job, a_reporter, numbers, more):
     job = a_job(3, 1)

@@ -151,6 +151,7 @@ def _findings(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[N
         *_other_axes(survey),
         *_without_structure(datalist, survey),
         *_without_background(survey),
+        *_inside_out(survey, datalist.labels),
         *_drawn_on_some_slices(survey, datalist.labels),
         *_looking_like_labels(survey),
         *same_scans(survey, datalist.cases, datalist.channel_names),
@@ -226,6 +227,24 @@ def _without_background(survey: Survey) -> Iterator[Warned]:
             f"{', '.join(labels[:_MOST_REASONS])} {verb} no voxel of the scan free: there is no background to learn"
         )
         yield Warned("no_background", f"{message}; check that the structures of this scan are meant.")
+
+
+def _inside_out(survey: Survey, labels: Sequence[Label]) -> Iterator[Warned]:
+    """A structure that lies around everything is more often the background, painted in place of what lies in it."""
+    for label in labels:
+        found = [
+            measured.case.label
+            for measured in survey.cases.values()
+            if measured.around == label.value and measured.has_background and not measured.case.is_partial
+        ]
+        if found:
+            first, *others = found
+            more = f" (and {len(others)} more label {'maps' if len(others) > 1 else 'map'})" if others else ""
+            yield Warned(
+                "inside_out",
+                f"in '{first}'{more}, '{label.name}' lies along the whole border of the scan, as background does; "
+                "check whether structure and background are exchanged.",
+            )
 
 
 def _drawn_on_some_slices(survey: Survey, labels: Sequence[Label]) -> Iterator[Warned]:

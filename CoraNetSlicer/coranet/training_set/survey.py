@@ -28,6 +28,8 @@ CHECKING = "checking"
 USED_ROLES = (Role.TRAINING, Role.VALIDATION, Role.UNLABELED)
 # To guess how long a scan takes to prepare it is made so much coarser.
 _COARSER = 1.5
+# Share of a border that a label has at least where it lies around everything.
+_AROUND = 0.95
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class MeasuredCase:
         structures: size and shape of its labels; None for an unlabeled case.
         present: label values that occur in it.
         has_background: whether its label leaves a voxel of the scan free.
+        around: the label value that nearly all of the scan's border has; 0 where it is none, or none alone.
         has_other_grids: whether one of its images is resampled to the grid of the first one.
         scan_hash: by which its scan is known, whatever the file is called (`ScanIdentity.voxels`).
         more_hashes: the same of its images of further channels.
@@ -54,6 +57,7 @@ class MeasuredCase:
     structures: Structures | None = None
     present: frozenset[int] = frozenset()
     has_background: bool = True
+    around: int = 0
     has_other_grids: bool = False
     scan_hash: str = ""
     label_hash: str = ""
@@ -215,11 +219,20 @@ def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
         structures=Structures.of(labels, values),
         present=frozenset(traits.structures),
         has_background=bool((labels.voxels == 0).any()),
+        around=_value_around(labels.voxels, values),
         label_hash=identity_of(labels).voxels,
         traits=traits,
         looks_like_labels=not case.more_images and looks_like_label_map(image.voxels),
     )
     return labeled, image
+
+
+def _value_around(labels: np.ndarray, values: Sequence[int]) -> int:
+    """The structure that nearly all of the border of a label map has; of slices, which are few, the border of each."""
+    longest = np.argsort(labels.shape)[1:]
+    sides = [np.take(labels, side, axis).ravel() for axis in longest for side in (0, -1)]
+    border = np.concatenate(sides)
+    return next((value for value in values if np.count_nonzero(border == value) >= _AROUND * len(border)), 0)
 
 
 def _preparing_s(image: Volume) -> float:

@@ -16,6 +16,8 @@ _ON_CARD = {
     "left_out": ("unlabeled case was unusable and left out", "unlabeled cases were unusable and left out"),
     "no_structure": ("labeled case holds no structure", "labeled cases hold no structure"),
     "no_structure_in_validation": ("validation case holds no structure", "validation cases hold no structure"),
+    "inside_out": ("structure lies along whole borders of scans", "structures lie along whole borders of scans"),
+    "some_slices": ("structure is drawn on single slices", "structures are drawn on single slices"),
     "same_scan": ("scan has several names", "scans have several names"),
     "same_scan_in_validation": ("validation scan was learned from, too", "validation scans were learned from, too"),
     "same_channel": ("case has one image as two channels", "cases have one image as two channels"),

@@ -259,6 +259,43 @@ def test_a_folder_that_grows_is_gone_on_with(a_trained_job, a_phantom_set, inbox
     assert "1 earlier cases are no longer listed; their results stay: 22." in errors
 
 
+def test_scans_that_were_moved_keep_their_results(a_trained_job, inbox, a_phantom_set, tmp_path, capsys):
+    """One is complete and gets another name on its way; the other one has no result yet, and one is new."""
+    output = tmp_path / "results"
+    args = ("--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)
+    assert call("segment", inbox, *args) == 0
+    job, first = Job.open(output), results(output)
+    shutil.rmtree(job.prediction("23").folder)
+    moved = inbox.rename(tmp_path / "elsewhere")
+    (moved / "22.nrrd").rename(moved / "renamed.nrrd")
+    put(a_phantom_set, moved, "24", 3)
+    capsys.readouterr()
+
+    assert call("segment", moved, *args) == 0
+    errors = capsys.readouterr().err
+    assert f"2 cases have moved; for example, '22' is now '{moved / 'renamed.nrrd'}'." in errors
+    assert "'24'" in errors and errors.count("is new") == 1 and "no longer listed" not in errors
+    second = results(output)
+    assert sorted(second) == ["22", "23", "24"] and second["22"] == first["22"]
+    images = {case.id: Path(case.image) for case in job.read_datalist().cases}
+    assert images == {"22": moved / "renamed.nrrd", "23": moved / "23.nrrd", "24": moved / "24.nrrd"}
+
+    put(a_phantom_set, moved, "renamed", 4)
+    assert call("segment", moved, *args) == 0
+    errors = capsys.readouterr().err
+    assert "'22' is segmented again" in errors and "moved:" not in errors
+    assert results(output)["22"] > first["22"]
+
+
+def test_a_copy_beside_a_scan_that_is_still_there_is_a_case_of_its_own(a_trained_job, inbox, tmp_path, capsys):
+    output = tmp_path / "results"
+    args = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)
+    assert call(*args) == 0
+    shutil.copy(inbox / "22.nrrd", inbox / "copy.nrrd")
+    assert call(*args) == 0
+    assert sorted(results(output)) == ["22", "23", "copy"] and "moved:" not in capsys.readouterr().err
+
+
 def test_a_result_that_was_copied_in_part_is_made_again(a_trained_job, inbox, tmp_path, capsys):
     output = tmp_path / "results"
     args = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)

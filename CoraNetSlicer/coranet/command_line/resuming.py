@@ -15,7 +15,7 @@ from ..contract.config.time_budget import seconds_of
 from ..contract.directory import Config
 from ..contract.errors import ConfigError, DataError, JobError, ModelError
 from ..contract.model_card import model_fingerprint, model_folder
-from ..contract.source_files import is_changed
+from ..contract.source_files import content_hash, is_changed
 
 # A job may go on with more or fewer processes than it started with.
 _MAY_DIFFER = ("machine.devices",)
@@ -94,22 +94,27 @@ def require_same_model(job: Job, model: str | Path) -> None:
 def grow(job: Job, new_list: Datalist) -> list[str]:
     """Take scans that are new into a segmentation, and let those whose files have changed be segmented again.
 
+    A scan whose files were moved keeps its result: it is known by their content, and where it has no result yet, by the
+    names of case and files.
+
     Args:
         job: that the calling process has claimed.
         new_list: the scans that are named now.
 
     Returns:
-        What is new, changed, no longer named and left out, a sentence each.
+        What was moved, is new, changed, no longer named and left out, a sentence each.
 
     Raises:
         StorageError: the datalist cannot be written.
         JobError: a result cannot be read.
     """
     listed, of_job = job.read_relative_datalist(), job.read_datalist()
+    moved = _moved(job, of_job.cases, new_list.cases)
+    listed, of_job = (_with_places(datalist, moved) for datalist in (listed, of_job))
     places = _places(of_job.cases, new_list.cases)
     cases: list[Case | None] = [*listed.cases]
     names = {case.id.lower() for case in of_job.cases}
-    sentences: list[str] = []
+    sentences = [_moved_sentence([of_job.cases[index] for index in sorted(moved)])] if moved else []
     again: list[str] = []
     for case, indices in zip(new_list.cases, places, strict=True):
         earlier = [of_job.cases[index] for index in indices]
@@ -139,6 +144,65 @@ def grow(job: Job, new_list: Datalist) -> list[str]:
     for name in again:
         job.prediction(name).result.unlink(missing_ok=True)
     return sentences
+
+
+def _moved(job: Job, cases: Sequence[Case], new_cases: Sequence[Case]) -> dict[int, Case]:
+    """Numbers of the cases whose files have gone, with the new case that has them.
+
+    Raises:
+        JobError: a result, or a new scan, cannot be read.
+    """
+    known = {images for case in cases for images in _names_of(case)}
+    new = [case for case in new_cases if not case.part and _images(case) not in known]
+    gone = {
+        index: case
+        for index, case in enumerate(cases)
+        if not case.part and not any(os.path.lexists(image) for image in case.images)
+    }
+    if not new:
+        return {}
+    by_content: dict[str, list[int]] = {}
+    by_name: dict[tuple[str, ...], int] = {}
+    for index, case in gone.items():
+        files = job.prediction(case.id)
+        if not files.result.is_file():
+            by_name[_own_names(case)] = index
+        elif content := (files.read_result().get("source") or {}).get("hash"):
+            by_content.setdefault(content, []).append(index)
+    found: dict[int, Case] = {}
+    for case in new:
+        of_content = by_content.get(_content(case), []) if by_content else []
+        if of_content:
+            found[of_content.pop(0)] = case
+        elif _own_names(case) in by_name:
+            found[by_name.pop(_own_names(case))] = case
+    return found
+
+
+def _own_names(case: Case) -> tuple[str, ...]:
+    return (case.id, *map(os.path.basename, case.images))
+
+
+def _content(case: Case) -> str:
+    try:
+        return content_hash(case.images)
+    except OSError as error:
+        raise JobError(f"'{case.image}' cannot be read ({error.strerror or error}); make it readable again.") from error
+
+
+def _with_places(datalist: Datalist, moved: Mapping[int, Case]) -> Datalist:
+    """The same cases, with the images of those that were moved where they lie now."""
+    cases = [
+        replace(case, image=moved[index].image, more_images=moved[index].more_images) if index in moved else case
+        for index, case in enumerate(datalist.cases)
+    ]
+    return replace(datalist, cases=tuple(cases))
+
+
+def _moved_sentence(cases: Sequence[Case]) -> str:
+    if len(cases) == 1:
+        return f"'{cases[0].id}' has moved: it is now '{cases[0].image}'."
+    return f"{len(cases)} cases have moved; for example, '{cases[0].id}' is now '{cases[0].image}'."
 
 
 def _places(cases: Sequence[Case], new_cases: Sequence[Case]) -> list[list[int]]:

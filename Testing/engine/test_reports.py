@@ -33,7 +33,7 @@ from coranet.inference.result import Provenance, result_content
 from coranet.regions.files import find_predictions, read_regions, write_regions
 from coranet.regions.finding import RegionRule, find_regions
 from coranet.reports.report import region_text, write_page
-from coranet.reports.reported_case import PictureCounts, reported_cases
+from coranet.reports.reported_case import PictureCounts, ReportedCases, reported_cases
 from coranet.reports.thumbnails import OUTLINE_COLORS, region_picture
 from coranet.volume import read_label_map, write_volume
 
@@ -86,9 +86,9 @@ class TestCases:
         files = a_case()
         warnings = ["the coarse network finds nothing <large> enough in 'a'; the whole scan is searched."]
         write_json_atomic(files.result, {**files.read_result(), "warnings": warnings})
-        (case,) = reported_cases([files], PictureCounts(regions=0))
+        (case,) = reported_cases([files], PictureCounts(regions=0)).cases
         assert case.warnings == tuple(warnings)
-        write_page(tmp_path / "page.html", [case], "a")
+        write_page(tmp_path / "page.html", ReportedCases((case,), {}), "a")
         assert "nothing &lt;large&gt; enough" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
     def test_promise_expected_dice_and_bounds_are_on_the_page(self, a_case, tmp_path):
@@ -100,27 +100,27 @@ class TestCases:
         )
         doubt = CaseDoubt("error_model", 1.0, promises, CaseQuality(0.874, "look", ("far larger.",)))
         write_json_atomic(files.result, {**files.read_result(), **to_json(doubt)})
-        cases = reported_cases([files, plain], PictureCounts(regions=0))
-        write_page(tmp_path / "page.html", cases, "a")
+        cases = reported_cases([files, plain], PictureCounts(regions=0)).cases
+        write_page(tmp_path / "page.html", ReportedCases(cases, {}), "a")
         text = (tmp_path / "page.html").read_text(encoding="utf-8")
         assert "About 80 % of the errors deeper than 1 mm" in text
         assert "at least 70 % is promised" in text and "measured on 5 cases" in text
         assert "quality</th>" in text and "0.87 (look)" in text and "58 to 67.5" in text
-        without = [case for case in cases if case.uncertainty.case == "b"]
-        write_page(tmp_path / "plain.html", without, "b")
+        without = tuple(case for case in cases if case.uncertainty.case == "b")
+        write_page(tmp_path / "plain.html", ReportedCases(without, {}), "b")
         assert "quality</th>" not in (tmp_path / "plain.html").read_text(encoding="utf-8")
 
     def test_the_most_uncertain_case_comes_first(self, a_case, tmp_path):
         a_case("sure", certain(shell_prediction(grid_of())))
         a_case("unsure")
-        cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), PictureCounts())
+        cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), PictureCounts()).cases
         assert [case.uncertainty.case for case in cases] == ["unsure", "sure"]
         assert [len(case.pictures) for case in cases] == [3, 0]
         assert [picture.region.number for picture in cases[0].pictures] == [1, 2, 3]
 
     def test_volumes_are_those_of_the_result(self, a_case):
         files = a_case()
-        (case,) = reported_cases([files], PictureCounts())
+        (case,) = reported_cases([files], PictureCounts()).cases
         maps = [read_label_map(path).voxels for path in (files.segmentation, files.conservative, files.radical)]
         for volume, value in zip(case.volumes, (1, 7), strict=True):
             members = np.array([labels == value for labels in maps])
@@ -133,7 +133,7 @@ class TestCases:
         files = a_case()
         region = next(region for region in RegionList.read(files.regions).regions if region.radical == 7)
         decide(files, {region.number: Choice.RADICAL})
-        (case,) = reported_cases([files], PictureCounts())
+        (case,) = reported_cases([files], PictureCounts()).cases
         before, after = case.volumes[1], case.reviewed_volumes[1]
         assert after.conservative - before.conservative == pytest.approx(region.volume_ml)
         assert after.radical == pytest.approx(before.radical)
@@ -144,7 +144,7 @@ class TestCases:
         regions = RegionList.read(files.regions)
         assert regions.left_out_ml == 0
         decide(files, {region.number: Choice.KEEP for region in regions.regions})
-        (case,) = reported_cases([files], PictureCounts())
+        (case,) = reported_cases([files], PictureCounts()).cases
         assert case.pictures == ()
         for before, after in zip(case.volumes, case.reviewed_volumes, strict=True):
             assert after.conservative == after.radical == after.segmentation == pytest.approx(before.segmentation)
@@ -154,20 +154,20 @@ class TestCases:
         painted = np.zeros(grid_of().size_ijk[::-1], np.uint8)
         write_volume(files.reviewed, painted, grid_of())
         decide(files, {1: Choice.EDITED})
-        (case,) = reported_cases([files], PictureCounts())
+        (case,) = reported_cases([files], PictureCounts()).cases
         inside = read_regions(files).region_map == 1
         organ = (read_label_map(files.segmentation).voxels == 1) & ~inside
         assert case.reviewed_volumes[0].segmentation == pytest.approx(organ.sum() * VOXEL_ML)
 
     def test_without_regions_there_are_volumes_all_the_same(self, a_case):
-        (case,) = reported_cases([a_case(has_regions=False)], PictureCounts())
+        (case,) = reported_cases([a_case(has_regions=False)], PictureCounts()).cases
         assert (case.regions, case.review, case.pictures) == (None, None, ())
         assert case.volumes[0].segmentation > 0
 
     def test_pictures_are_as_many_as_wanted(self, a_case, tmp_path):
         for name in ("a", "b", "c"):
             a_case(name)
-        cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), PictureCounts(regions=2, cases=1))
+        cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), PictureCounts(regions=2, cases=1)).cases
         assert [len(case.pictures) for case in cases] == [2, 0, 0]
 
     @pytest.mark.parametrize("spoil", ["gone", "another grid"])
@@ -177,7 +177,7 @@ class TestCases:
         if spoil == "another grid":
             other = grid_of((9, 8, 7))
             write_volume(tmp_path / "a.nrrd", scan_on(other).voxels, other)
-        (case,) = reported_cases([files], PictureCounts())
+        (case,) = reported_cases([files], PictureCounts()).cases
         assert not case.has_scan and len(case.pictures) == 3
         colors = {tuple(pixel) for pixel in case.pictures[0].pixels.reshape(-1, 3).tolist()}
         assert (0, 0, 0) in colors and OUTLINE_COLORS["segmentation"] in colors
@@ -275,6 +275,25 @@ class TestCommand:
         files = a_case(has_regions=False)
         assert call("report", files.folder) == 0
         assert "<code>coranet regions" in (files.folder / "report.html").read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("damaged", ["result", "regions", "segmentation"])
+    def test_a_damaged_result_does_not_hide_the_others(self, a_case, tmp_path, capsys, damaged):
+        a_case("whole")
+        path = getattr(a_case("torn <1>"), damaged)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        folder = tmp_path / "Ergebnisse ä"
+        assert call("report", folder) == 3
+        message = the_only_error(capsys)
+        assert "1 result is damaged and not in the report: " in message and path.name in message
+        html = (folder / "report.html").read_text(encoding="utf-8")
+        assert "not in this report" in html and "torn &lt;1&gt;" in html
+        assert {row["case"] for row in rows_of(folder / "report.csv")} == {"whole"}
+
+    def test_where_all_results_are_damaged_there_is_no_report(self, a_case, capsys):
+        files = a_case()
+        files.result.write_text("{", encoding="utf-8")
+        assert call("report", files.folder) == 5
+        assert "result.json" in the_only_error(capsys) and not (files.folder / "report.html").exists()
 
     @pytest.mark.parametrize("option", ["--regions", "--cases"])
     def test_a_number_below_nothing_is_said(self, a_case, capsys, option):

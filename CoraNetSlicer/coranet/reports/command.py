@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..contract.errors import ConfigError
+from ..contract.errors import ConfigError, DataError
 
 PAGE, TABLE = "report.html", "report.csv"
 
@@ -29,7 +29,8 @@ def report(options: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: a number cannot be used.
-        JobError, DataError, StorageError: a case cannot be read, or the report cannot be written.
+        JobError, DataError, StorageError: a case cannot be read (the report has the others), or the report cannot be
+            written.
     """
     from ..regions.files import find_predictions
     from .report import write_page
@@ -40,9 +41,14 @@ def report(options: argparse.Namespace) -> int:
         if getattr(options, name) < 0:
             raise ConfigError(f"--{name} expects a number of at least 0, got {getattr(options, name)}; correct it.")
     folder = Path(options.folder).absolute()
-    cases = reported_cases(find_predictions(folder), PictureCounts(options.regions, options.cases))
+    reported = reported_cases(find_predictions(folder), PictureCounts(options.regions, options.cases))
     output = Path(options.output).absolute() if options.output else folder
-    write_table(output / TABLE, cases)
-    write_page(output / PAGE, cases, str(folder))
+    write_table(output / TABLE, reported.cases)
+    write_page(output / PAGE, reported, str(folder))
     sys.stdout.write(f"{output / PAGE}\n")
+    if reported.unreadable:
+        reasons = " ".join(reported.unreadable.values())
+        count = len(reported.unreadable)
+        left_out = "1 result is" if count == 1 else f"{count} results are"
+        raise DataError(f"{left_out} damaged and not in the report: {reasons}")
     return 0

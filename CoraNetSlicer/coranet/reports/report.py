@@ -12,29 +12,31 @@ from ..contract.files import write_text_atomic
 from ..html.page import opening, page, section, table
 from ..html.png import data_uri
 from ..html.slices import UNCERTAIN_COLOR
-from .reported_case import ClassVolume, ReportedCase
+from .reported_case import ClassVolume, ReportedCase, ReportedCases
 from .thumbnails import OUTLINE_COLORS, Picture
 
 _HEAD_NAMES = {"segmentation": "result", "conservative": "conservative", "radical": "radical"}
 _UNDRAWN = "The scan was moved or replaced, so the outlines are drawn on black."
 
 
-def write_page(path: Path, cases: Sequence[ReportedCase], folder: str) -> None:
+def write_page(path: Path, reported: ReportedCases, folder: str) -> None:
     """Write the report.
 
     Args:
         path: HTML file, UTF-8.
-        cases: in the order in which they are to be looked at.
+        reported: what is shown.
         folder: what is reported on.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    sections = [_head(cases, folder), _ranking(cases), _volumes(cases), *(_regions(case) for case in cases)]
+    cases = reported.cases
+    sections = [_head(reported, folder), _ranking(cases), _volumes(cases), *(_regions(case) for case in cases)]
     write_text_atomic(path, page("CoraNet: what is uncertain", [section for section in sections if section]))
 
 
-def _head(cases: Sequence[ReportedCase], folder: str) -> str:
+def _head(reported: ReportedCases, folder: str) -> str:
+    cases = reported.cases
     decided = sum(case.uncertainty.reviewed for case in cases)
     total = sum(case.uncertainty.regions or 0 for case in cases)
     rows = {
@@ -46,6 +48,8 @@ def _head(cases: Sequence[ReportedCase], folder: str) -> str:
     without = sum(case.regions is None for case in cases)
     if without:
         rows["without regions"] = f"{without}; <code>coranet regions {escape(folder)}</code> finds them"
+    if reported.unreadable:
+        rows["not in this report"] = "<br>".join(map(escape, reported.unreadable.values()))
     promises = dict.fromkeys(sentence for case in cases if (sentence := case.doubt.sentence()))
     if promises:
         rows["promise"] = "<br>".join(map(escape, promises))

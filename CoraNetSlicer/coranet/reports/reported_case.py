@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,9 +18,10 @@ from ..contract import (
     RegionList,
     Review,
     ScanIdentity,
+    case_uncertainty,
     rank_cases,
 )
-from ..contract.errors import DataError
+from ..contract.errors import CoraNetError, DataError
 from ..data.axes import on_axes_of
 from ..data.components import Array
 from ..data.identity import identity_of
@@ -79,21 +82,45 @@ class PictureCounts:
     cases: int = 25
 
 
-def reported_cases(predictions: Sequence[PredictionFiles], counts: PictureCounts) -> list[ReportedCase]:
-    """What the report shows, the case that needs a look most first.
+class ReportedCases(NamedTuple):
+    """What a report shows.
+
+    Attributes:
+        cases: the case that needs a look most first.
+        unreadable: by name, cases whose files are damaged, with the reason in a sentence.
+    """
+
+    cases: tuple[ReportedCase, ...]
+    unreadable: dict[str, str]
+
+
+def reported_cases(predictions: Sequence[PredictionFiles], counts: PictureCounts) -> ReportedCases:
+    """What the report shows; a damaged case does not hide the others.
 
     Args:
         predictions: files of complete cases.
         counts: how many pictures.
 
     Raises:
-        JobError, DataError: a file is damaged.
+        JobError, DataError: a file is damaged, in each of the cases.
     """
-    files = {prediction.folder: prediction for prediction in predictions}
-    return [
-        _reported(files[ranked.folder], ranked, counts.regions if number < counts.cases else 0)
-        for number, ranked in enumerate(rank_cases(predictions))
-    ]
+    errors: dict[str, CoraNetError] = {}
+    sound: dict[Path, PredictionFiles] = {}
+    for files in predictions:
+        try:
+            case_uncertainty(files)
+            sound[files.folder] = files
+        except CoraNetError as error:
+            errors[files.folder.name] = error
+    cases: list[ReportedCase] = []
+    for ranked in rank_cases(sound.values()):
+        try:
+            cases.append(_reported(sound[ranked.folder], ranked, counts.regions if len(cases) < counts.cases else 0))
+        except CoraNetError as error:
+            errors[ranked.case] = error
+    if errors and not cases:
+        raise next(iter(errors.values()))
+    return ReportedCases(tuple(cases), {name: str(error) for name, error in errors.items()})
 
 
 def _reported(files: PredictionFiles, ranked: CaseUncertainty, picture_count: int) -> ReportedCase:

@@ -18,7 +18,10 @@ PLACES = (
     r"cannot be read as JSON: \{error\}\.$",
     r"^'\{path\}' \{reason\}\.$",
 )
-BEFORE_A_SENTENCE = (r"cannot be brought to the grid of .*: \{error\}$",)
+BEFORE_A_SENTENCE = (
+    r"cannot be brought to the grid of .*: \{error\}$",
+    r"damaged and not in the report: \{reasons\}$",
+)
 # Lines of a log, which nobody can do anything about.
 LOGGED = (r"is not an event of this version",)
 WITHOUT_REMEDY = (*PLACES, *BEFORE_A_SENTENCE, *LOGGED)

@@ -19,6 +19,7 @@ from coranet.contract import Job
 from coranet.contract.config import SegmentConfig, TrainConfig, require_effect
 from coranet.contract.errors import ConfigError
 from coranet.job_process import launch
+from coranet.reports.reported_case import ReportedCases
 from coranet.setup import doctor, installation
 from coranet_experiments import command as experiments
 
@@ -74,7 +75,8 @@ def scene(tmp_path, a_phantom_set, a_trained_job, monkeypatch) -> Scene:
     monkeypatch.setattr("coranet.regions.files.find_predictions", lambda folder: [Path(folder)])
     monkeypatch.setattr("coranet.regions.files.make_regions", lambda files, *more: note((files, *more)) or stop())
     monkeypatch.setattr(
-        "coranet.reports.reported_case.reported_cases", lambda found, expected: note((found, expected)) or []
+        "coranet.reports.reported_case.reported_cases",
+        lambda found, expected: note((found, expected)) or ReportedCases((), {}),
     )
     monkeypatch.setattr("coranet.reports.table.write_table", lambda path, cases: note(path))
     monkeypatch.setattr("coranet.reports.report.write_page", lambda path, cases, folder: note((path, folder)))

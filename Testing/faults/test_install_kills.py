@@ -48,11 +48,18 @@ def test_over_an_installation(tmp_path, wheels, number):
     terminate_tree(process.pid)
     if process.wait() == 0:
         pytest.skip("it was done before that file")
+    if not (tools / "unfinished").exists():
+        # On a busy machine, the end comes when all is there and the process only reports on it.
+        assert_whole(own)
+        pytest.skip("it was done before it was killed")
     counts["kills over an installation"] += 1
-    assert (tools / "unfinished").is_file()
     answer = run_engine(*args)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert not (tools / "unfinished").exists()
+    assert_whole(own)
+
+
+def assert_whole(own: Path) -> None:
     (packages,) = {path.parent for path in own.rglob("torch-*.dist-info")}
     modules = [packages / name / "__init__.py" for name in ("torch", "monai", "numpy", "vtk")]
     assert all(path.read_text(encoding="utf-8").startswith("__version__") for path in modules)

@@ -123,6 +123,7 @@ def test_json_is_json():
                 pytest.fail(f"{name} has JSON that is none: {error}")
 
 
+@pytest.mark.slow
 def test_messages_that_are_explained_are_those_of_the_program():
     rows = re.findall(r"^\| (.*?) \|", TROUBLESHOOTING.read_text(encoding="utf-8"), re.MULTILINE)
     named = [message for row in rows for message in re.findall(r'"([^"]+)"', row)]

@@ -33,6 +33,7 @@ def test_presets_are_all_there():
     assert [row.split("`")[1] for row in rows] == list(preset_names())
 
 
+@pytest.mark.slow
 def test_the_console_api_has_what_scripts_call():
     pytest.importorskip("griffe")
     text = reference_pages.console_api()

@@ -70,6 +70,7 @@ CORRUPTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spoil", "message"), CORRUPTED, ids=lambda value: getattr(value, "__name__", ""))
 def test_bad_input_of_a_training_is_told_in_one_sentence(scans, capsys, spoil, message):
     named = spoil(scans)
@@ -268,6 +269,7 @@ def test_where_no_case_is_left_it_is_told_why(scans, a_trained_job, capsys, tmp_
     assert not (scans.parent / "unused").exists()
 
 
+@pytest.mark.slow
 def test_a_test_label_on_another_grid_is_told_and_the_segmentation_stays(scans, a_trained_job, capsys):
     named = shift_a_label(scans, "case006.nrrd")
     args = ("--model", a_trained_job.folder, "--output", scans.parent / "scores", "--set", "machine.threads=1")

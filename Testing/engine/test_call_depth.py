@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
 from small_jobs import call, settings
 
 from coranet.command_line import cli
@@ -15,6 +16,7 @@ ENGINE = Path(cli.__file__).parent
 MOST_CALLS = 8
 
 
+@pytest.mark.slow
 def test_few_calls_lead_from_the_command_line_to_a_step(a_phantom_set, tmp_path, monkeypatch):
     chains: list[list[str]] = []
     method = METHODS["coranet"]

@@ -100,6 +100,7 @@ def test_of_many_bad_cases_each_is_named(a_job, a_reporter):
     assert "no_unlabeled" in codes(a_reporter)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("labeled", "none_in", "set_aside"), [(3, (0,), 0), (20, (0,), 0), (23, (3, 7, 9), 2)])
 def test_cases_without_a_structure_are_said_and_never_set_aside(a_job, a_reporter, labeled, none_in, set_aside):
     job = a_job(labeled)

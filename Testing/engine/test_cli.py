@@ -202,6 +202,7 @@ def test_volumes_are_those_of_the_label_maps(a_segmentation):
     assert result["uncertain_ml"] == pytest.approx(read_label_map(files.uncertain).voxels.sum() * voxel_ml)
 
 
+@pytest.mark.slow
 def test_a_folder_of_scans_is_segmented_with_a_copied_model(a_trained_job, a_phantom_set, awkward_path):
     model = shutil.copytree(a_trained_job.model_folder, awkward_path / "my model")
     scans = awkward_path / "scans"

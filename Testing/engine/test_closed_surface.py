@@ -137,6 +137,7 @@ def test_no_corner_is_further_from_the_border_than_a_cell(name, spacing):
     assert away.max() < diagonal + max(spacing) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", [0.3, 0.5])
 def test_smoothed_in_steps_it_is_as_vtk_smooths(smoothing):
     from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter

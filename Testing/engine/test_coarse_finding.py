@@ -58,6 +58,7 @@ def a_scan_with(*boxes: Box, direction: np.ndarray | None = None, shape=(20, 24,
 A_BOX = Box((4, 6, 8), (9, 12, 16))
 
 
+@pytest.mark.slow
 def test_what_is_found_has_its_margin_however_the_scan_is_stored(a_coarse_network):
     for direction in signed_permutations():
         volume = a_scan_with(A_BOX, direction=tilted(direction))

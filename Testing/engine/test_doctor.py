@@ -131,6 +131,7 @@ def a_broken_torch(tmp_path) -> str:
     return str(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_doctor_works_where_torch_does_not(a_broken_torch):
     answer = run_engine("doctor", "--json", PYTHONPATH=a_broken_torch)
     content = json.loads(answer.stdout)
@@ -140,6 +141,7 @@ def test_the_doctor_works_where_torch_does_not(a_broken_torch):
     assert answer.stderr == ""
 
 
+@pytest.mark.slow
 def test_help_works_where_torch_does_not(a_broken_torch):
     answer = run_engine("--help", PYTHONPATH=a_broken_torch)
     assert answer.returncode == 0, answer.stderr
@@ -293,6 +295,7 @@ def test_an_apple_gpu_without_3d_convolutions_is_not_used(monkeypatch):
 OLD_PYTHONS = sorted(Path(sys.base_prefix).parent.glob("3.[89].*/bin/python"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OLD_PYTHONS, reason="no Python older than 3.10 lies beside this one")
 @pytest.mark.parametrize("python", OLD_PYTHONS, ids=lambda path: path.parent.parent.name)
 def test_a_python_that_is_too_old_says_so(python):

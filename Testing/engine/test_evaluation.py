@@ -246,6 +246,7 @@ def test_uncertainties_are_compared_on_the_same_errors_and_volume(a_comparing_jo
     assert [event for event in a_reporter.events if isinstance(event, Progress)][-1].phase == "comparing"
 
 
+@pytest.mark.slow
 def test_a_comparison_gives_the_same_figures_again(a_comparing_job):
     assert evaluate_job(a_comparing_job) == evaluate_job(a_comparing_job)
 

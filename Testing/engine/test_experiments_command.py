@@ -77,6 +77,7 @@ def test_the_same_command_goes_on_where_it_ended(datalist, tmp_path, play, capsy
     assert started == [("supervised-seed0", "train", True), ("supervised-seed0", "test", False)]
 
 
+@pytest.mark.slow
 def test_more_methods_and_seeds_may_join_later(datalist, tmp_path, play):
     play(finish)
     experiment(datalist, tmp_path / "out")
@@ -95,6 +96,7 @@ def test_ctrl_c_leaves_a_sentence_and_its_exit_code(datalist, tmp_path, monkeypa
     assert capsys.readouterr().err == "interrupted; run the same command again to continue.\n"
 
 
+@pytest.mark.slow
 def test_several_at_once_share_the_processor(datalist, tmp_path, play, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 12)
     play(finish)

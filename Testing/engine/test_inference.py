@@ -203,6 +203,7 @@ def test_instance_normalization_sees_windows_of_the_size_of_the_patch(a_cpu, a_t
     assert sliding.cover((30, 34, 40)).window == a_tiny_architecture.patch_size_kji
 
 
+@pytest.mark.slow
 def test_far_from_their_borders_windows_give_what_the_whole_scan_gives(a_cpu, a_tiny_architecture):
     architecture, network = networks_that_grow(a_tiny_architecture)
     image = a_scan((32, 48, 64))

@@ -104,6 +104,7 @@ def test_a_caution_that_is_set_stands(a_model, an_oblique_scan, a_reporter):
     assert np.array_equal(found.prediction.uncertain == 1, expected)
 
 
+@pytest.mark.slow
 def test_a_result_says_its_promises(a_model, an_oblique_scan, a_reporter, tmp_path):
     path = tmp_path / "a.nrrd"
     write_volume(path, an_oblique_scan.voxels, an_oblique_scan.grid)

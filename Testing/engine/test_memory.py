@@ -46,6 +46,7 @@ def test_a_voxel_takes_what_the_layers_at_full_resolution_keep_and_some_more(arc
     assert least < bytes_each < 40 * least
 
 
+@pytest.mark.slow
 def test_the_measured_bytes_are_those_of_a_larger_patch(monkeypatch):
     from coranet.planning import memory
 

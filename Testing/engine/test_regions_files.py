@@ -229,6 +229,7 @@ class TestCommand:
         assert call("regions", tmp_path / "none") == 5
         assert "none' does not exist; choose the folder" in the_only_error(capsys)
 
+    @pytest.mark.slow
     def test_a_review_is_not_lost(self, written, capsys):
         files = written("a", random_prediction())
         regions = make_regions(files)

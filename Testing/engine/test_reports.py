@@ -170,6 +170,7 @@ class TestCases:
         cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), PictureCounts(regions=2, cases=1)).cases
         assert [len(case.pictures) for case in cases] == [2, 0, 0]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("spoil", ["gone", "another grid"])
     def test_a_scan_that_is_not_there_is_drawn_black(self, a_case, tmp_path, spoil):
         files = a_case()

@@ -223,6 +223,7 @@ def results(folder: Path) -> dict[str, float]:
     return {path.parent.name: json.loads(path.read_text(encoding="utf-8"))["created"] for path in files}
 
 
+@pytest.mark.slow
 def test_a_folder_that_grows_is_gone_on_with(a_trained_job, a_phantom_set, inbox, tmp_path, capsys):
     """The same line each night: what is new, what has changed, what is gone, and what was only touched."""
     output = tmp_path / "results"
@@ -259,6 +260,7 @@ def test_a_folder_that_grows_is_gone_on_with(a_trained_job, a_phantom_set, inbox
     assert "1 earlier cases are no longer listed; their results stay: 22." in errors
 
 
+@pytest.mark.slow
 def test_scans_that_were_moved_keep_their_results(a_trained_job, inbox, a_phantom_set, tmp_path, capsys):
     """One is complete and gets another name on its way; the other one has no result yet, and one is new."""
     output = tmp_path / "results"
@@ -287,6 +289,7 @@ def test_scans_that_were_moved_keep_their_results(a_trained_job, inbox, a_phanto
     assert results(output)["22"] > first["22"]
 
 
+@pytest.mark.slow
 def test_a_copy_beside_a_scan_that_is_still_there_is_a_case_of_its_own(a_trained_job, inbox, tmp_path, capsys):
     output = tmp_path / "results"
     args = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)
@@ -296,6 +299,7 @@ def test_a_copy_beside_a_scan_that_is_still_there_is_a_case_of_its_own(a_trained
     assert sorted(results(output)) == ["22", "23", "copy"] and "moved:" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_result_that_was_copied_in_part_is_made_again(a_trained_job, inbox, tmp_path, capsys):
     output = tmp_path / "results"
     args = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)

@@ -57,6 +57,7 @@ def test_a_small_animal_is_covered_as_a_person_is():
     assert a_search(spacing_dhw=(0.3, 0.3, 0.3)).surroundings_mm == SURROUNDINGS_MM
 
 
+@pytest.mark.slow
 def test_more_time_works_at_finer_spacing_and_with_more_filters():
     short, long = (a_search(seconds).candidates()[0] for seconds in (120.0, 100_000.0))
     assert min(short.spacing_dhw) > min(long.spacing_dhw)
@@ -64,6 +65,7 @@ def test_more_time_works_at_finer_spacing_and_with_more_filters():
     assert long.deficit < short.deficit
 
 
+@pytest.mark.slow
 def test_a_fast_machine_is_as_good_as_more_time():
     slow, fast = a_search(1000.0, microseconds=2.0), a_search(1000.0, microseconds=0.2)
     assert fast.candidates()[0].spacing_dhw == a_search(10_000.0).candidates()[0].spacing_dhw

@@ -137,6 +137,7 @@ def test_a_case_that_fails_does_not_stop_the_others(segment, an_oblique_scan, a_
     assert (failed, done) == (["broken"], ["a", "c"])
 
 
+@pytest.mark.slow
 def test_each_image_of_a_dicom_series_is_segmented_under_its_name(tmp_path, a_random_model, a_reporter):
     folder, places = tmp_path / "MR", dicom_files.positions()
     for number, time in enumerate((4.6, 9.2)):
@@ -170,6 +171,7 @@ def test_results_are_not_made_again_unasked(segment, an_oblique_scan):
     assert job.prediction("a").result.read_bytes() == before and job.prediction("a").regions.is_file()
 
 
+@pytest.mark.slow
 def test_resuming_leaves_complete_cases_alone(segment, an_oblique_scan, a_reporter):
     scans = {"a": an_oblique_scan, "b": an_oblique_scan}
     job, _ = segment(scans)
@@ -199,6 +201,7 @@ def test_a_large_part_that_was_removed_is_told(segment, an_oblique_scan, a_repor
     assert sentence in job.prediction("a").read_result()["warnings"]
 
 
+@pytest.mark.slow
 def test_what_is_told_of_a_scan_that_is_read_ahead_belongs_to_its_case(segment, an_oblique_scan, an_oblique_grid):
     empty = Volume(np.full_like(an_oblique_scan.voxels, 7), an_oblique_grid)
     job, _ = segment({"a": an_oblique_scan, "b": empty, "c": an_oblique_scan})
@@ -333,6 +336,7 @@ def a_job_of_two(tmp_path, a_random_model, an_oblique_scan):
     return Job.create(tmp_path / "job", JobKind.SEGMENT, config, Datalist(tuple(cases)))
 
 
+@pytest.mark.slow
 def test_progress_within_a_case_is_told(a_job_of_two, a_reporter, monkeypatch):
     monkeypatch.setattr("coranet.inference.account._QUIET_S", 0.0)
     run_segmentation_job(a_job_of_two, False, a_reporter)
@@ -365,6 +369,7 @@ def test_a_job_stops_while_something_takes_long(a_job_of_two, a_reporter, monkey
     assert not any(isinstance(event, CaseDone) for event in a_reporter.events)
 
 
+@pytest.mark.slow
 def test_a_case_is_skipped_while_it_is_read_and_the_next_one_is_done(a_job_of_two, a_reporter, monkeypatch):
     may_end = threading.Event()
 
@@ -381,6 +386,7 @@ def test_a_case_is_skipped_while_it_is_read_and_the_next_one_is_done(a_job_of_tw
     assert kinds == [(CaseSkipped, "a"), (CaseDone, "b")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 2**28])
 def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
     a_job_of_two, a_reporter, monkeypatch, room
@@ -439,6 +445,7 @@ def a_mirroring_segmenter(a_random_model, a_reporter, a_cpu):
     return make
 
 
+@pytest.mark.slow
 def test_mirrored_it_is_decided_on_the_mean_of_all_views(a_mirroring_segmenter, an_oblique_scan):
     segmenter, plain = a_mirroring_segmenter(["L", "S"]), a_mirroring_segmenter(["L", "S"], "off")
     assert (segmenter.window.views.mirrored_axes, plain.window.views.mirrored_axes) == ((2, 0), ())

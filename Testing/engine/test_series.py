@@ -96,6 +96,7 @@ def a_series(make, written, tmp_path_factory) -> Path:
     return written[make]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "names", "parts", "role"),
     [*((*row, Role.UNLABELED) for row in DIVIDED), (*DIVIDED[0], Role.INPUT)],

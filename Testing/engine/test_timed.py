@@ -62,6 +62,7 @@ def test_the_plan_is_that_of_preprocessing_and_network(a_plan):
     assert a_plan("20 min", training__method="supervised").batch_sizes.unlabeled == 0
 
 
+@pytest.mark.slow
 def test_steps_have_the_ratio_of_the_settings_and_take_the_time(a_plan):
     short, long = a_plan("5 min"), a_plan("50 min")
     assert long.steps.total > short.steps.total

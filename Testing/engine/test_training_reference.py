@@ -93,6 +93,7 @@ def test_the_boxes_of_a_case_count_together(a_case, measured):
     assert together.confidence == pytest.approx(alone.confidence)
 
 
+@pytest.mark.slow
 def test_no_more_is_measured_than_the_training_allows(a_case, measured):
     cases = [a_case(f"u{number:02}", Role.UNLABELED, number) for number in range(40)]
     voxels = cases[0].image.size

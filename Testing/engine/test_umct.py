@@ -92,6 +92,7 @@ def test_pretraining_teaches_both():
     torch.testing.assert_close(losses.supervised, expected[0].detach())
 
 
+@pytest.mark.slow
 def test_the_partner_begins_elsewhere_but_is_built_alike():
     torch.manual_seed(0)
     methods = [CoTrainingMethod(replace(TINY, base_filters=3), CONFIG) for _ in range(2)]

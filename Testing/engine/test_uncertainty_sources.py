@@ -141,6 +141,7 @@ def test_dropout_switches_on_dropout_alone(passes, a_network):
     assert modes == kinds and True in kinds.values() and False in kinds.values()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["dropout", "augmentation"])
 def test_what_is_random_comes_from_the_seed_and_disturbs_no_other(passes, a_network, source):
     network = a_network()

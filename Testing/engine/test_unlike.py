@@ -174,6 +174,7 @@ def test_scans_turned_another_way_are_no_other_scans():
     assert unlike_others([*usual(5), odd], LABELS) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hippocampus", "la-small", "acdc-small", "sunnybrook"])
 def test_real_sets_raise_no_alarm(shared_data, name):
     datalist = read_datalist(shared_data / name / "dataset.json")

@@ -181,6 +181,7 @@ def test_a_folder_without_a_series_is_no_scan(awkward_path):
         read_image(awkward_path)
 
 
+@pytest.mark.slow
 def test_a_dicom_series_is_read_in_the_order_of_its_slices(shared_data, awkward_path):
     series = awkward_path / "CT Schädel"
     shutil.copytree(shared_data / "formats" / "dicom" / "ct-head-lowres", series)

@@ -47,6 +47,7 @@ def frames_of(keyword: str, sequence: str, values: list) -> list[dict]:
     return [{sequence: {keyword: value}} for value in values for _ in range(7)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sequence", "keyword", "values", "name"),
     [

@@ -275,6 +275,7 @@ def test_what_is_not_one_even_stack_is_refused(awkward_path, make, message):
 # -- several images of a series --
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [echoes, phases, acquisitions_in_time, b_values, magnitude_and_phase, two_orientations]
 )

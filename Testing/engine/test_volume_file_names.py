@@ -71,6 +71,7 @@ def test_json_and_text_hold_any_name(tmp_path, name):
     json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_folder_of_scans_with_any_names_is_segmented_told_and_reported(
     a_trained_job, a_phantom_set, tmp_path, capsys
 ):

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
 from coranet.volume import noted_by, read_image
@@ -86,6 +87,7 @@ def test_warnings_of_itk_are_in_the_log_while_a_file_is_read(caplog, capfd, tmp_
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_a_segmentation_tells_what_was_put_right(awkward_path, a_random_model, a_reporter):
     """With the case that it concerns, and in every process of a team: the listener is that of the case."""
     from dicom_files import positions, voxels, write_series, write_slice

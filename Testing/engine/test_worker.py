@@ -168,6 +168,7 @@ def test_a_cancelled_job_says_so_and_forgets_the_request(a_job, monkeypatch):
     assert "Traceback" not in log_of(a_job)
 
 
+@pytest.mark.slow
 def test_a_request_to_stop_before_the_first_step_is_heard(a_job):
     a_job.request_cancel()
     assert work_on(a_job, resume=False) == 130
@@ -328,6 +329,7 @@ def test_a_last_word_that_finds_no_room_is_told_to_people(a_job, monkeypatch):
     assert [event.message for event in received] == ["'a.nrrd' is empty."]
 
 
+@pytest.mark.slow
 def test_a_stop_before_a_resumed_job_has_begun_does_not_say_that_nothing_was_done(a_job):
     def stop_at_a_checkpoint(event) -> None:
         if isinstance(event, CheckpointSaved) and event.step == 6:
@@ -343,6 +345,7 @@ def test_a_stop_before_a_resumed_job_has_begun_does_not_say_that_nothing_was_don
 # -- segmentation --
 
 
+@pytest.mark.slow
 def test_a_case_that_fails_does_not_stop_the_others(a_segmentation_job):
     assert work_on(a_segmentation_job, resume=False) == 1
     events = a_segmentation_job.read_events()
@@ -355,6 +358,7 @@ def test_a_case_that_fails_does_not_stop_the_others(a_segmentation_job):
         assert a_segmentation_job.prediction(case).result.exists() is complete
 
 
+@pytest.mark.slow
 def test_resuming_leaves_complete_cases_alone(a_segmentation_job, a_phantom_set, monkeypatch):
     work_on(a_segmentation_job, resume=False)
     files = a_segmentation_job.prediction("a")
@@ -379,6 +383,7 @@ def test_resuming_leaves_complete_cases_alone(a_segmentation_job, a_phantom_set,
     assert isinstance(a_segmentation_job.read_events()[-1], Finished)
 
 
+@pytest.mark.slow
 def test_a_case_that_was_half_written_is_done_again(a_segmentation_job):
     work_on(a_segmentation_job, resume=False)
     files = a_segmentation_job.prediction("c")
@@ -401,6 +406,7 @@ def test_a_segmentation_stops_between_two_cases(a_segmentation_job):
     assert not a_segmentation_job.prediction("c").result.exists()
 
 
+@pytest.mark.slow
 def test_the_log_is_for_people(a_segmentation_job):
     work_on(a_segmentation_job, resume=False)
     log = log_of(a_segmentation_job)

@@ -152,6 +152,7 @@ class TestTheWidget:
                 assert window.close()
             widget.cleanup()
 
+    @pytest.mark.slow
     def test_reloading_brings_the_packages_anew(self, doorway, widget):
         before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in PACKAGES}
         try:

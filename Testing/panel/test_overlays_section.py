@@ -252,6 +252,7 @@ def test_a_result_that_vanishes_before_it_is_chosen_is_said_beside_the_field(
     assert entries(ui.resultCombo) == [other.volume.GetName()]
 
 
+@pytest.mark.slow
 def test_many_classes_have_a_swatch_each(load, ui, tmp_path):
     names = [f"Segment {value}" for value in range(1, 21)]
     labels = [{"value": value, "name": name, "color": None} for value, name in enumerate(names, start=1)]

@@ -71,6 +71,7 @@ class TestOpening:
         open_panel()
         assert context.scene.GetNumberOfNodes() == before
 
+    @pytest.mark.slow
     def test_a_training_that_runs_is_in_sight_at_once(self, open_panel, logic, process_events):
         job = a_running_training(logic)
         panel = open_panel()
@@ -153,6 +154,7 @@ class TestWiring:
 
 
 class TestTheScene:
+    @pytest.mark.slow
     def test_closing_the_scene_empties_the_sections(self, open_panel, context, process_events):
         panel = open_panel()
         add_volume(context, "Patient 1", np.zeros(SHAPE_KJI, np.int16), np.eye(4))
@@ -172,6 +174,7 @@ class TestTheScene:
         panel.restore()
         assert panel.training.handle.folder == job.folder
 
+    @pytest.mark.slow
     def test_it_comes_back_with_the_scene(self, open_panel, logic, context, process_events):
         old = a_training(logic.jobsFolder / "old")
         panel = open_panel()
@@ -229,6 +232,7 @@ class TestClosing:
 
 
 class TestTheStrip:
+    @pytest.mark.slow
     def test_a_training_that_runs_is_on_every_page_and_is_stopped_there(self, open_panel, logic, process_events):
         job = a_running_training(logic)
         panel = open_panel()

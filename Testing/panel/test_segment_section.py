@@ -173,6 +173,7 @@ class TestSegmenting:
         assert cells(ui.segmentCasesTable)[0][1] == "loading"
         process_events(until=lambda: len(results) == 2)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("how", ["skip", "cancel"])
     def test_a_case_is_skipped_or_all_are_cancelled(self, make_section, context, tmp_path, ui, process_events, how):
         held_by = tmp_path / "held"

@@ -92,6 +92,7 @@ def test_without_reviewed_cases_it_says_what_to_do(panel, ui):
     assert not ui.reviewedCasesList.isVisible() and not ui.improvementTable.isVisible()
 
 
+@pytest.mark.slow
 def test_reviewed_cases_are_listed_and_counted(panel, load, ui, process_events):
     load("segment 1")
     click(ui.radicalRegionButton)
@@ -123,6 +124,7 @@ def test_of_a_model_that_was_trained_by_steps_the_measured_time_is_told(panel, a
     assert panel.teach_back.time_text == "It takes about 13 min, as the training of that model did."
 
 
+@pytest.mark.slow
 def test_undone_decisions_leave_the_list(panel, load, ui, process_events):
     load("segment 1")
     click(ui.radicalRegionButton)
@@ -132,6 +134,7 @@ def test_undone_decisions_leave_the_list(panel, load, ui, process_events):
     assert greyed(ui.improveButton) == "Review places of at least one case first."
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_the_model_and_before_and_after_are_shown(panel, load, logic, ui, process_events, held):
     held.touch()
     loaded = load("segment 1")
@@ -175,6 +178,7 @@ def write_improved(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_came_of_it_is_told_and_the_model_can_be_used(panel, load, ui, process_events):
     load("segment 1")
     click(ui.radicalRegionButton)
@@ -202,6 +206,7 @@ def test_the_card_under_segment_tells_before_and_after(panel, logic, ui):
     assert [row[1:] for row in cells(ui.improvementTable)][-1] == ["0.700", "0.775"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_taught_is_said(panel, load, logic, a_training, ui, process_events):
     load("segment 1")
     click(ui.radicalRegionButton)
@@ -216,6 +221,7 @@ def test_what_cannot_be_taught_is_said(panel, load, logic, a_training, ui, proce
     assert panel.training.handle is None and ui.improveButton.isEnabled()
 
 
+@pytest.mark.slow
 def test_one_training_at_a_time(panel, load, ui, process_events, monkeypatch):
     load("segment 1")
     click(ui.radicalRegionButton)
@@ -225,6 +231,7 @@ def test_one_training_at_a_time(panel, load, ui, process_events, monkeypatch):
     assert greyed(ui.improveButton) == "A training is running. Stop it, or wait until it is finished."
 
 
+@pytest.mark.slow
 def test_how_it_ended_is_said_also_without_a_validation_case(panel, load, logic, ui, process_events):
     load("segment 1")
     click(ui.radicalRegionButton)
@@ -241,6 +248,7 @@ def test_how_it_ended_is_said_also_without_a_validation_case(panel, load, logic,
     assert not ui.improvementTable.isVisible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_away", [False, True], ids=["on its page", "on another page meanwhile"])
 def test_what_came_of_it_comes_into_sight(panel, load, logic, ui, process_events, is_away):
     load("segment 1")
@@ -263,6 +271,7 @@ def test_what_came_of_it_comes_into_sight(panel, load, logic, ui, process_events
     process_events(until=lambda: page.verticalScrollBar().value() > 0 and is_in_sight())
 
 
+@pytest.mark.slow
 def test_reviews_whose_volume_was_deleted_are_named(panel, load, context, ui, process_events):
     loaded = load("segment 1")
     click(ui.radicalRegionButton)

@@ -172,6 +172,7 @@ def test_typed_steps_take_the_place_of_the_time_and_a_time_that_of_the_steps(adv
     assert field_of(ui, STEPS).text == "66600"
 
 
+@pytest.mark.slow
 def test_advanced_rows_are_made_when_somebody_looks(stage, ui, process_events):
     section = stage.section
     with pytest.raises(AssertionError, match="0 fields"):

@@ -86,6 +86,7 @@ def test_a_scan_is_shown_where_it_was_segmented(context, tmp_path, make):
     assert case_volume.node.GetName() == "a"
 
 
+@pytest.mark.slow
 def test_of_two_slices_at_one_place_one_is_shown(context, tmp_path, shared_data):
     series = tmp_path / "series"
     shutil.copytree(shared_data / "formats" / "dicom" / "ct-head-lowres", series)

@@ -65,6 +65,7 @@ def test_a_slide_anywhere_takes_both_bounds_along(review, a_result):
     assert (labels_of(a_result) != HEADS["segmentation"])[decided].any()
 
 
+@pytest.mark.slow
 def test_bounds_follow_whatever_is_done_and_undone(review, a_result):
     for act in ACTS:
         act(review)
@@ -74,6 +75,7 @@ def test_bounds_follow_whatever_is_done_and_undone(review, a_result):
     assert is_computed(a_result) and a_result.overlays.GetAttribute(BOUNDS_ATTRIBUTE) is None
 
 
+@pytest.mark.slow
 def test_volumes_close_as_regions_are_decided(review, a_result):
     def widths() -> list[float]:
         volumes = [count_class_volume(a_result, label) for label in a_result.labels]

@@ -69,6 +69,7 @@ def test_it_can_be_taken_back_and_does_not_come_again(context, taught, improved)
     assert again.review.decisions == {}
 
 
+@pytest.mark.slow
 def test_where_no_answer_is_right_it_stays_open(context, taught, improved):
     region = taught.regions.region(1)
     k, j, i = (slice(first, last + 1) for first, last in reversed(region.bounds_ijk))

@@ -400,6 +400,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_from_missing_to_ready_with_real_processes(application, tmp_path):
     engine = tmp_path / "engine.py"
     engine.write_text(A_DOCTOR_AND_AN_INSTALLER, encoding="utf-8")

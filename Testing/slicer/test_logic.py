@@ -300,6 +300,7 @@ class TestChannels:
         with pytest.raises(DataError, match=r"case 'b' has no FLAIR \('b_0001.nrrd'\)"):
             logic.segmentFolder(images, awkward_path / "other", a_model_of_two)
 
+    @pytest.mark.slow
     def test_volumes_are_given_together_or_by_name(self, logic, context, a_model_of_two):
         t1, flair, other = unlabeled_volumes(context, 3)
         for images in ((t1, flair), {"FLAIR": flair, "T1": t1}):

@@ -86,6 +86,7 @@ class TestDeciding:
         expected = np.where(region_map > 0, HEADS["radical"], HEADS["segmentation"])
         np.testing.assert_array_equal(labels_of(a_result), expected)
 
+    @pytest.mark.slow
     def test_layers_that_are_smaller_than_the_region_grow(self, review, a_result, region_map):
         shrink(a_result.segmentation)
         np.testing.assert_array_equal(labels_of(a_result), HEADS["segmentation"])
@@ -211,6 +212,7 @@ class TestUndo:
         assert all(is_surface_made(a_result.segmentation, identifier) for identifier in ids)
         review.outline.clear()
 
+    @pytest.mark.slow
     def test_random_decisions_and_undos_touch_nothing_outside_and_come_all_the_way_back(
         self, review, a_result, region_map
     ):

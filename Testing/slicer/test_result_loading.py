@@ -173,6 +173,7 @@ class TestSurfaces:
         for identifier in (*OVERLAYS, UNCERTAIN_SEGMENT):
             assert surface(loaded.overlays, identifier).GetNumberOfPoints() > 50
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("identifier", [*SEGMENTS, *OVERLAYS, UNCERTAIN_SEGMENT])
     def test_it_lies_where_slicers_own_lies(self, context, files, its_volume, loaded, identifier):
         node = loaded.segmentation if identifier in SEGMENTS else loaded.overlays

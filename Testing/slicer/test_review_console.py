@@ -227,6 +227,7 @@ class TestTeachingBack:
         assert config.training.initial_model == str(a_training.model_folder)
         assert config.training.self_training_steps == 5 and config.preset == "quick"
 
+    @pytest.mark.slow
     def test_a_further_round_knows_the_case_again(self, logic, context, a_result, a_training, tmp_path):
         logic.resolveRegion(a_result, 1, "radical")
         first = logic.improve(a_training, [a_result])

@@ -274,6 +274,7 @@ class TestResuming:
         with pytest.raises(JobError, match="There is no segmentation yet"):
             presenter.resume()
 
+    @pytest.mark.slow
     def test_one_that_was_stopped_goes_on_with_the_cases_that_are_left(
         self, make_presenter, context, application, tmp_path
     ):

@@ -48,6 +48,7 @@ class TestLooking:
         overlays.choose(loaded.segmentation.GetID())
         assert camera.GetFocalPoint() == (500.0, 0.0, 0.0)
 
+    @pytest.mark.slow
     def test_a_result_that_comes_does_not_interrupt_who_is_at_work(
         self, loaded, load, overlays, ui, window, process_events
     ):

@@ -74,6 +74,7 @@ class TestWhatIsShown:
         process_events(until=lambda: "run 'coranet regions'" in ui.reviewTitleLabel.text)
         assert "run 'coranet regions'" in greyed(ui.keepRegionButton)
 
+    @pytest.mark.slow
     def test_another_result_has_its_own_list(self, loaded, load, overlays, ui, process_events, window):
         window.press("1")
         load("segment 2")
@@ -145,6 +146,7 @@ class TestDecidingWithKeys:
         assert ways and len(ways[0]) <= 6, ways[0]
         assert len({file for file, _name in ways[0]}) <= 5, ways[0]
 
+    @pytest.mark.slow
     def test_all_is_decided_in_the_end_and_no_voxel_outside_is_touched(
         self, loaded, presenter, ui, window, process_events
     ):
@@ -158,6 +160,7 @@ class TestDecidingWithKeys:
         np.testing.assert_array_equal(now[~uncertain], HEADS["segmentation"][~uncertain])
         assert (now == HEADS["radical"]).mean() > 0.99
 
+    @pytest.mark.slow
     def test_u_takes_back_and_redo_does_again(self, loaded, ui, window, process_events):
         window.press("22")
         window.press("u")
@@ -375,6 +378,7 @@ class TestEditing:
 
 
 class TestOverlays:
+    @pytest.mark.slow
     def test_the_bounds_narrow_with_each_decision(self, loaded, overlays, ui, window, process_events):
         def width() -> float:
             return sum(abs(volume.radical_ml - volume.conservative_ml) for volume in overlays.volumes[:2])

@@ -254,6 +254,7 @@ class TestNothingIsLost:
         np.testing.assert_array_equal(labels_of(loaded), after)
         presenter.end_edit(False)
 
+    @pytest.mark.slow
     def test_another_result_takes_it(self, hand, loaded, load, logic, overlays, process_events):
         other = load("segment 2")
         overlays.choose(str(loaded.segmentation.GetID()))
@@ -298,6 +299,7 @@ def test_the_console_resolves_a_place(hand, loaded, logic, ui, process_events):
     assert not is_result(loaded)
 
 
+@pytest.mark.slow
 def test_in_3d_the_boundary_follows_when_the_wheel_rests(hand, loaded, overlays, presenter, process_events):
     overlays.set_visible_3d(RESULT, True)
     process_events(until=lambda: not overlays.status)

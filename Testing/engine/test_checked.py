@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +74,9 @@ def test_what_was_left_out_stays_so_when_the_training_is_resumed(a_job, a_report
     for path in (job.last_checkpoint_path, job.plan_path):
         path.touch()
     assert check(job, a_reporter).datalist == first
+    remove(job, 1, 2)
+    with pytest.raises(DataError, match="c1.nrrd' and 1 more files cannot be found; bring back what is missing"):
+        check(job, a_reporter)
 
 
 @pytest.mark.parametrize(("bad", "named"), [((0, 2), 2), ((0, 1, 2), 3), ((1, 4), 1)], ids=["two", "all", "one each"])
@@ -285,7 +289,8 @@ def test_a_training_that_was_begun_is_not_looked_at_again(a_job, a_reporter, has
     first = check(job, a_reporter).datalist
     if not has_record:
         job.training_set_path.unlink()
-    remove(job, 0, 1, 2)
+    for case in job.read_datalist().cases[:3]:
+        Path(case.image).write_bytes(b"no image")
     for path in (job.last_checkpoint_path, job.plan_path):
         path.touch()
     assert check(job, a_reporter).datalist == first

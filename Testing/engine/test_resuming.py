@@ -10,18 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
+import torch
 from dicom_files import positions, voxels, write_series
-from small_jobs import call, errors_in, settings, the_only_error
+from small_jobs import call, errors_in, settings, the_only_error, training_job
 
 from coranet.command_line import cli
 from coranet.command_line.resuming import grow, require_kept_settings, require_same_datalist
 from coranet.contract import Case, Datalist, Job, JobKind, Role, read_datalist, write_json_atomic
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.errors import DataError
+from coranet.contract.events import CheckpointSaved
 from coranet.contract.model_card import model_fingerprint
 from coranet.contract.source_files import is_changed, source_files, source_stamp
 from coranet.data.series import divide_series
 from coranet.job_process import launch
+from coranet.job_process.worker import work_on
 from coranet.reporting import Reporter
 
 SEGMENT = ("--set", "machine.threads=1", "--set", "machine.device=cpu")
@@ -173,6 +177,56 @@ def another_test_case(path: Path) -> None:
 def test_the_same_cases_are_the_same_however_they_are_listed(scans, a_training, worked_on, same):
     same(scans)
     assert call("train", scans, "--output", a_training, "--resume") == 0 and worked_on
+
+
+def stopped(folder: Path, listed: Path) -> Job:
+    """A training that was stopped at its first checkpoint."""
+    job = training_job(folder, listed)
+
+    def stop(event) -> None:
+        if isinstance(event, CheckpointSaved):
+            job.request_cancel()
+
+    assert work_on(job, resume=False, listener=stop) == 130
+    return job
+
+
+@pytest.mark.slow
+def test_a_training_whose_scans_were_moved_goes_on_with_them(scans, tmp_path, capsys):
+    """It ends as one whose scans stayed in their places."""
+    staying = stopped(tmp_path / "staying", scans)
+    assert call("train", scans, "--output", staying.folder, "--resume") == 0
+    moving = stopped(tmp_path / "moving", scans)
+    moved = scans.parent.rename(tmp_path / "elsewhere")
+    capsys.readouterr()
+    assert call("run", moving.folder, "--resume") == 3
+    assert f"go on with coranet train DATALIST --output {moving.folder} --resume." in capsys.readouterr().err
+    assert call("train", moved / "dataset.json", "--output", moving.folder, "--resume") == 0
+    assert "5 cases have moved; for example, '" in capsys.readouterr().err
+    first, second = (torch.load(job.model_folder / "weights.pt", weights_only=True) for job in (staying, moving))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    used = [case for case in moving.read_datalist().cases if case.role is not Role.TEST]
+    assert all(Path(path).is_relative_to(moved) for case in used for path in case.files)
+
+
+@pytest.mark.slow
+def test_other_scans_under_the_names_of_moved_ones_are_refused(scans, tmp_path, capsys):
+    job = stopped(tmp_path / "job", scans)
+    moved = scans.parent.rename(tmp_path / "elsewhere")
+    path = moved / rows(moved / "dataset.json", "training")[0]["image"]
+    sitk.WriteImage(sitk.ReadImage(str(path)) + 1, str(path))
+    capsys.readouterr()
+    assert call("train", moved / "dataset.json", "--output", job.folder, "--resume") == 3
+    assert f"'{path}' is not the scan that the training in '{job.folder}' has seen as" in capsys.readouterr().err
+    assert Path(job.read_datalist().cases[0].image).is_relative_to(scans.parent)
+
+
+@pytest.mark.parametrize("different", [swap_the_labels, make_a_case_unlabeled])
+def test_moved_scans_with_other_roles_or_labels_are_refused(scans, a_training, worked_on, capsys, different):
+    moved = scans.parent.rename(scans.parent.with_name("elsewhere")) / "dataset.json"
+    different(moved)
+    assert call("train", moved, "--output", a_training, "--resume") == 3 and not worked_on
+    assert "is not what the training" in the_only_error(capsys)
 
 
 def test_cases_that_the_training_set_aside_are_those_that_were_given(scans, tmp_path, worked_on):
@@ -345,9 +399,11 @@ def test_a_training_with_a_divided_series_is_that_of_its_folder(tmp_path):
     given = Datalist((Case("MR", Role.UNLABELED, str(tmp_path / "MR")),))
     job = Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), given)
     divide_series(job, given, Reporter(lambda event: None, lambda: False))
-    require_same_datalist(job, given, "dataset.json")
+    require_same_datalist(job, given, "dataset.json", {})
     with pytest.raises(DataError, match="'other' is new"):
-        require_same_datalist(job, Datalist((*given.cases, Case("o", Role.UNLABELED, str(tmp_path / "other")))), "x")
+        require_same_datalist(
+            job, Datalist((*given.cases, Case("o", Role.UNLABELED, str(tmp_path / "other")))), "x", {}
+        )
 
 
 def test_a_result_of_before_files_were_stamped_is_made_again_where_its_scan_is_newer(
@@ -501,7 +557,7 @@ def test_a_folder_changes_with_any_of_its_files(tmp_path):
 def test_each_difference_is_told_alone(scans, a_training):
     job = Job.open(a_training)
     require_kept_settings(job, {})
-    require_same_datalist(job, read_datalist(scans), "dataset.json")
+    require_same_datalist(job, read_datalist(scans), "dataset.json", {})
 
 
 NAMES = {

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +174,7 @@ def _expected(error: Exception) -> CoraNetError:
 def _train(options: argparse.Namespace) -> _Work | int:
     from ..contract import Job, JobKind, Role, find_cases
     from ..data.datalist import with_validation_cases
+    from .moved_scans import follow_training, moved_training
     from .resuming import require_kept_settings, require_same_datalist
 
     chosen = _settings(options)
@@ -185,8 +187,10 @@ def _train(options: argparse.Namespace) -> _Work | int:
     if options.resume and Job.exists(options.output):
         job = _existing_job(options.output, JobKind.TRAIN)
         require_kept_settings(job, chosen, options.preset)
-        require_same_datalist(job, find_cases(options.datalist), options.datalist)
-        return _Work(job, True, options.devices)
+        listed = find_cases(options.datalist)
+        moved = moved_training(job, listed)
+        require_same_datalist(job, listed, options.datalist, moved)
+        return _Work(job, True, options.devices, partial(follow_training, job, moved) if moved else tuple)
     datalist = find_cases(options.datalist)
     if "data.validation_cases" in chosen and config.data.validation_cases and datalist.with_role(Role.VALIDATION):
         raise ConfigError(

@@ -15,7 +15,8 @@ from ..contract.config.time_budget import seconds_of
 from ..contract.directory import Config
 from ..contract.errors import ConfigError, DataError, JobError, ModelError
 from ..contract.model_card import model_fingerprint, model_folder
-from ..contract.source_files import content_hash, is_changed
+from ..contract.source_files import is_changed
+from .moved_scans import at_new_places, images_of, moved_scans, moved_sentence, names_of, path_key, with_places
 
 # A job may go on with more or fewer processes than it started with.
 _MAY_DIFFER = ("machine.devices",)
@@ -47,18 +48,19 @@ def require_kept_settings(job: Job, chosen: Mapping[str, Any], preset: str | Non
             )
 
 
-def require_same_datalist(job: Job, datalist: Datalist, source: str) -> None:
+def require_same_datalist(job: Job, datalist: Datalist, source: str, moved: Mapping[str, Case]) -> None:
     """Refuse another datalist than the one that a training started with.
 
     Args:
         job: the training.
         datalist: the cases that are named now.
         source: what they come from, for the message.
+        moved: its cases at their new places (`moved_training`); {} where they have not moved.
 
     Raises:
         DataError: they are not those of the job; the first difference is named.
     """
-    of_job = job.read_datalist()
+    of_job = at_new_places(job.read_datalist(), moved)
     differences = [*_differences(of_job, datalist)]
     if differences:
         more = "" if len(differences) == 1 else f" (and {len(differences) - 1} more)"
@@ -109,12 +111,12 @@ def grow(job: Job, new_list: Datalist) -> list[str]:
         JobError: a result cannot be read.
     """
     listed, of_job = job.read_relative_datalist(), job.read_datalist()
-    moved = _moved(job, of_job.cases, new_list.cases)
-    listed, of_job = (_with_places(datalist, moved) for datalist in (listed, of_job))
+    moved = moved_scans(job, of_job.cases, new_list.cases)
+    listed, of_job = (with_places(datalist, moved) for datalist in (listed, of_job))
     places = _places(of_job.cases, new_list.cases)
     cases: list[Case | None] = [*listed.cases]
     names = {case.id.lower() for case in of_job.cases}
-    sentences = [_moved_sentence([of_job.cases[index] for index in sorted(moved)])] if moved else []
+    sentences = [moved_sentence([of_job.cases[index] for index in sorted(moved)])] if moved else []
     again: list[str] = []
     for case, indices in zip(new_list.cases, places, strict=True):
         earlier = [of_job.cases[index] for index in indices]
@@ -146,71 +148,12 @@ def grow(job: Job, new_list: Datalist) -> list[str]:
     return sentences
 
 
-def _moved(job: Job, cases: Sequence[Case], new_cases: Sequence[Case]) -> dict[int, Case]:
-    """Numbers of the cases whose files have gone, with the new case that has them.
-
-    Raises:
-        JobError: a result, or a new scan, cannot be read.
-    """
-    known = {images for case in cases for images in _names_of(case)}
-    new = [case for case in new_cases if not case.part and _images(case) not in known]
-    gone = {
-        index: case
-        for index, case in enumerate(cases)
-        if not case.part and not any(os.path.lexists(image) for image in case.images)
-    }
-    if not new:
-        return {}
-    by_content: dict[str, list[int]] = {}
-    by_name: dict[tuple[str, ...], int] = {}
-    for index, case in gone.items():
-        files = job.prediction(case.id)
-        if not files.result.is_file():
-            by_name[_own_names(case)] = index
-        elif content := (files.read_result().get("source") or {}).get("hash"):
-            by_content.setdefault(content, []).append(index)
-    found: dict[int, Case] = {}
-    for case in new:
-        of_content = by_content.get(_content(case), []) if by_content else []
-        if of_content:
-            found[of_content.pop(0)] = case
-        elif _own_names(case) in by_name:
-            found[by_name.pop(_own_names(case))] = case
-    return found
-
-
-def _own_names(case: Case) -> tuple[str, ...]:
-    return (case.id, *map(os.path.basename, case.images))
-
-
-def _content(case: Case) -> str:
-    try:
-        return content_hash(case.images)
-    except OSError as error:
-        raise JobError(f"'{case.image}' cannot be read ({error.strerror or error}); make it readable again.") from error
-
-
-def _with_places(datalist: Datalist, moved: Mapping[int, Case]) -> Datalist:
-    """The same cases, with the images of those that were moved where they lie now."""
-    cases = [
-        replace(case, image=moved[index].image, more_images=moved[index].more_images) if index in moved else case
-        for index, case in enumerate(datalist.cases)
-    ]
-    return replace(datalist, cases=tuple(cases))
-
-
-def _moved_sentence(cases: Sequence[Case]) -> str:
-    if len(cases) == 1:
-        return f"'{cases[0].id}' has moved: it is now '{cases[0].image}'."
-    return f"{len(cases)} cases have moved; for example, '{cases[0].id}' is now '{cases[0].image}'."
-
-
 def _places(cases: Sequence[Case], new_cases: Sequence[Case]) -> list[list[int]]:
     """Which of the cases that are kept each given one is, by its images; several where it is a series of several."""
-    keys = [_images(case) for case in new_cases]
+    keys = [images_of(case) for case in new_cases]
     places: dict[tuple[str, ...], list[int]] = {images: [] for images in keys}
     for index, case in enumerate(cases):
-        key = next((name for name in _names_of(case) if name in places), None)
+        key = next((name for name in names_of(case) if name in places), None)
         if key is not None:
             places[key].append(index)
     return [places[images] for images in keys]
@@ -243,9 +186,9 @@ def _differences(of_job: Datalist, datalist: Datalist) -> Iterator[str]:
         yield f"its labels are {_labels(datalist)}, not {_labels(of_job)}"
     # Without validation cases, the training sets some labeled cases aside itself.
     chooses = not datalist.with_role(Role.VALIDATION)
-    now = {_images(case): case for case in datalist.cases if case.role is not Role.TEST}
+    now = {images_of(case): case for case in datalist.cases if case.role is not Role.TEST}
     used = [case for case in of_job.cases if case.role is not Role.TEST]
-    before = {next((name for name in _names_of(case) if name in now), _images(case)): case for case in used}
+    before = {next((name for name in names_of(case) if name in now), images_of(case)): case for case in used}
     for images, case in now.items():
         old = before.get(images)
         if old is None:
@@ -262,7 +205,7 @@ def _file(case: Case) -> str:
 
 def _place(case: Case, chooses: bool) -> tuple[Any, ...]:
     role = Role.TRAINING if chooses and case.role is Role.VALIDATION else case.role
-    return role, _path(case.label or ""), _path(case.known or "")
+    return role, path_key(case.label or ""), path_key(case.known or "")
 
 
 def _with_truth_of(new: Case, case: Case) -> Case:
@@ -272,25 +215,11 @@ def _with_truth_of(new: Case, case: Case) -> Case:
 
 
 def _truth(case: Case) -> tuple[Any, ...]:
-    return case.role, _path(case.label or ""), case.label_names
+    return case.role, path_key(case.label or ""), case.label_names
 
 
 def _labels(datalist: Datalist) -> dict[int, str]:
     return {label.value: label.name for label in datalist.labels}
-
-
-def _images(case: Case) -> tuple[str, ...]:
-    return tuple(map(_path, case.images))
-
-
-def _names_of(case: Case) -> list[tuple[str, ...]]:
-    """The images of a case; of a part of a DICOM series the file that stands for it, or the folder of the series."""
-    return [_images(case), *([(_path(os.path.dirname(case.image)),)] if case.part else [])]
-
-
-def _path(path: str) -> str:
-    # However it is spelled, and through whatever links.
-    return os.path.normcase(os.path.realpath(path)) if path else ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..contract import Case, Datalist, Job, Label, Role
@@ -19,7 +20,7 @@ from ..model_package import ModelPackage
 from ..reporting import Reporter
 from .record import read_record, write_record
 from .same_scans import EARLIER, doubled, same_labels, same_scans, scans_by_role
-from .survey import Survey, survey_cases
+from .survey import USED_ROLES, Survey, survey_cases
 from .unlike import unlike_others
 
 # Of more reasons than this, only the names of the cases are given.
@@ -62,7 +63,9 @@ def checked_cases(
     """
     if job.last_checkpoint_path.exists() and job.plan_path.exists():
         # What was decided on stays; versions before kept no record, and left nothing out.
-        return TrainingSet(_without(datalist, read_record(job).get("left_out") or ()), Survey())
+        used = _without(datalist, read_record(job).get("left_out") or ())
+        _require_in_place(job, used)
+        return TrainingSet(used, Survey())
     datalist = divide_series(job, datalist, reporter)
     survey = survey_cases(datalist, reporter, is_timed=is_timed or bool(config.time))
     _require_usable(datalist, survey, config, reporter)
@@ -99,6 +102,18 @@ def _counts(
         counts[code] = sum(measured.is_empty for measured in survey.of(complete.with_role(role)))
     counts["left_out"] = sum(case.id in survey.unusable for case in datalist.with_role(Role.UNLABELED))
     return {code: count for code, count in counts.items() if count}
+
+
+def _require_in_place(job: Job, datalist: Datalist) -> None:
+    """Refuse to go on without a file, and say how to go on where it was moved."""
+    files = [path for case in datalist.with_role(*USED_ROLES) for path in case.files]
+    missing = [path for path in files if not Path(path).exists()]
+    if missing:
+        more = f" and {len(missing) - 1} more files" if len(missing) > 1 else ""
+        raise DataError(
+            f"'{missing[0]}'{more} cannot be found; bring back what is missing, or if all files were moved, go on with "
+            f"coranet train DATALIST --output {job.folder} --resume."
+        )
 
 
 def _without(datalist: Datalist, left_out: Any) -> Datalist:

@@ -190,12 +190,15 @@ def test_a_stopped_job_is_resumed_where_it_was(job):
     assert len(ended) == 2  # once for each end
 
 
-def test_it_is_stopping_from_the_request_to_the_end_of_the_process(job):
-    handle = start(job, FAKE_STEPS="100000")
+def test_it_is_stopping_from_the_request_to_the_end_of_the_process(job, tmp_path):
+    held = tmp_path / "held"
+    held.touch()
+    handle = start(job, FAKE_STEPS="100000", FAKE_HELD_BY=str(held))
     wait_until(lambda: handle.poll() and len(handle.events) > 1)
     assert not handle.isStopping
     job.request_cancel()
     assert handle.isStopping
+    held.unlink()
     assert handle.wait(PATIENCE_S) is JobStatus.CANCELLED and not handle.isStopping
     handle.resume()
     assert not handle.isStopping

@@ -19,7 +19,7 @@ from .case_images import require_usable_volume
 from .context import SceneContext
 from .images import elements, has_remembered_grid, remembered_placement
 from .notification import Observation
-from .results import CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE, is_copy, nodes_of_class
+from .results import CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE, copies, nodes_of_class
 from .segment_classes import first_labelmap
 
 _OWN_PREFIX = "CoraNetSlicer."
@@ -38,7 +38,9 @@ def image_volumes(scene: Any) -> list[Any]:
 
 def segmentations(scene: Any) -> list[Any]:
     """The segmentations that can be labels: no results of ours but for a person's copies, nothing hidden."""
-    return [node for node in nodes_of_class(scene, "vtkMRMLSegmentationNode") if _is_offered(node)]
+    of_a_person = copies(scene)
+    nodes = nodes_of_class(scene, "vtkMRMLSegmentationNode")
+    return [node for node in nodes if (node in of_a_person and not node.GetHideFromEditors()) or _is_offered(node)]
 
 
 def nodes_of_items(context: SceneContext, items: Iterable[int]) -> list[Any]:
@@ -101,8 +103,6 @@ class NodeWatch:
 
 
 def _is_offered(node: Any) -> bool:
-    if is_copy(node):
-        return not node.GetHideFromEditors()
     marks = [name for name in node.GetAttributeNames() if name.startswith(_OWN_PREFIX) and name not in _OF_A_PERSON]
     return not marks and not node.GetHideFromEditors()
 

@@ -222,22 +222,25 @@ def is_result(node: Any) -> bool:
 
 
 def is_copy(node: Any) -> bool:
-    """Whether a segmentation is a person's copy of one of a result: the module Data copies its marks, too.
+    """Whether a segmentation is a person's copy of one of a result; of many nodes, ask `copies` once."""
+    scene = node.GetScene()
+    return scene is not None and bool(node.GetAttribute(PART_ATTRIBUTE)) and node in copies(scene)
+
+
+def copies(scene: Any) -> frozenset[Any]:
+    """The segmentations that are a person's copies of those of results: the module Data copies their marks, too.
 
     Some versions of Slicer leave out which volume a clone refers to, though it is there. In others, the result is the
     one that came first.
     """
-    scene = node.GetScene()
-    if scene is None or not node.GetAttribute(PART_ATTRIBUTE) or not node.IsA("vtkMRMLSegmentationNode"):
-        return False
-    marks, prediction = _marks(node), node.GetAttribute(PREDICTION_ATTRIBUTE)
-    # The mark that tells most of them apart first: there may be hundreds.
-    same = (
-        other
-        for other in nodes_of_class(scene, "vtkMRMLSegmentationNode")
-        if other.GetAttribute(PREDICTION_ATTRIBUTE) == prediction and _marks(other) == marks
-    )
-    return next(same, node) is not node or _is_copy_without_volume(node)
+    marked, found = set(), set()
+    for node in nodes_of_class(scene, "vtkMRMLSegmentationNode"):
+        if node.GetAttribute(PART_ATTRIBUTE):
+            marks = _marks(node)
+            if marks in marked or _is_copy_without_volume(node):
+                found.add(node)
+            marked.add(marks)
+    return frozenset(found)
 
 
 def _is_copy_without_volume(node: Any) -> bool:

@@ -25,7 +25,7 @@ from ..core.export import TrainingNodes
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Scheduler
-from ..core.results import is_copy
+from ..core.results import copies
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .case_checks import CaseChecks
@@ -331,8 +331,9 @@ class CasesPresenter:
         used = [row.segmentation for row in self._rows]
         labeled = [row.volume for row in self._rows if row.segmentation is not None]
         # What a model has named is a label only where a person says so.
-        offered_nodes = segmentations(self._context.scene)
-        free = [node for node in offered_nodes if node not in used and not is_copy(node)]
+        of_results = copies(self._context.scene)
+        offered = segmentations(self._context.scene)
+        free = [node for node in offered if node not in used and node not in of_results]
         return pair_with_segmentations(image_volumes(self._context.scene), free, labeled) if free else {}
 
     def _found_segmentations(self) -> dict[str, Any]:

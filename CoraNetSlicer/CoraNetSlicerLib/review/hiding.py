@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from ..core.context import SceneContext
 from ..core.protocols import Views
-from ..core.results import HIDDEN_ATTRIBUTE, LoadedPrediction, is_result, nodes_of_class
+from ..core.results import HIDDEN_ATTRIBUTE, PART_ATTRIBUTE, LoadedPrediction, copies, is_result, nodes_of_class
 
 
 def show_alone(loaded: Optional[LoadedPrediction], results: Iterable[LoadedPrediction]) -> None:
@@ -21,8 +21,12 @@ def show_alone(loaded: Optional[LoadedPrediction], results: Iterable[LoadedPredi
 
 def other_segmentations(context: SceneContext) -> list[Any]:
     """The segmentations of a scene that are no results: they would lie over one, often in the same color."""
-    nodes = nodes_of_class(context.scene, "vtkMRMLSegmentationNode")
-    return [node for node in nodes if not is_result(node) and not node.GetHideFromEditors()]
+    of_a_person = copies(context.scene)
+    return [
+        node
+        for node in nodes_of_class(context.scene, "vtkMRMLSegmentationNode")
+        if (not node.GetAttribute(PART_ATTRIBUTE) or node in of_a_person) and not node.GetHideFromEditors()
+    ]
 
 
 def hide_other_segmentations(context: SceneContext) -> None:

@@ -246,11 +246,8 @@ def copies(scene: Any) -> frozenset[Any]:
 def _is_copy_without_volume(node: Any) -> bool:
     if node.GetNodeReferenceID(VOLUME_REFERENCE) is not None or not node.IsA("vtkMRMLSegmentationNode"):
         return False
-    key, scans = (
-        str(node.GetAttribute(PREDICTION_ATTRIBUTE)),
-        nodes_of_class(node.GetScene(), "vtkMRMLScalarVolumeNode"),
-    )
-    return any(key in case_keys(scan) for scan in scans)
+    key = str(node.GetAttribute(PREDICTION_ATTRIBUTE))
+    return any(key in case_keys(scan) for scan in nodes_of_class(node.GetScene(), "vtkMRMLScalarVolumeNode"))
 
 
 def _marks(node: Any) -> tuple[Optional[str], ...]:

@@ -25,7 +25,7 @@ from ..core.export import TrainingNodes
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Scheduler
-from ..core.results import copies
+from ..core.results import PART_ATTRIBUTE
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .case_checks import CaseChecks
@@ -331,9 +331,8 @@ class CasesPresenter:
         used = [row.segmentation for row in self._rows]
         labeled = [row.volume for row in self._rows if row.segmentation is not None]
         # What a model has named is a label only where a person says so.
-        of_results = copies(self._context.scene)
         offered = segmentations(self._context.scene)
-        free = [node for node in offered if node not in used and node not in of_results]
+        free = [node for node in offered if node not in used and not node.GetAttribute(PART_ATTRIBUTE)]
         return pair_with_segmentations(image_volumes(self._context.scene), free, labeled) if free else {}
 
     def _found_segmentations(self) -> dict[str, Any]:

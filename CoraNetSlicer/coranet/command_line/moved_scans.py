@@ -26,8 +26,8 @@ def path_key(path: str) -> str:
     return os.path.normcase(os.path.realpath(path)) if path else ""
 
 
-def moved_scans(job: Job, cases: Sequence[Case], new_cases: Sequence[Case]) -> dict[int, Case]:
-    """Numbers of the cases of a segmentation whose files have gone, with the new case that has them.
+def moved_scans(job: Job, cases: Sequence[Case], new_cases: Sequence[Case]) -> dict[str, Case]:
+    """The cases of a segmentation whose files have gone, by name, with the new case that has them.
 
     Cases with a result are known by the content of their files, others by the names of case and files.
 
@@ -39,7 +39,7 @@ def moved_scans(job: Job, cases: Sequence[Case], new_cases: Sequence[Case]) -> d
     if not new:
         return {}
     by_content, by_name = _gone(job, cases)
-    found: dict[int, Case] = {}
+    found: dict[str, Case] = {}
     for case in new:
         of_content = by_content.get(_content(case), []) if by_content else []
         if of_content:
@@ -49,27 +49,28 @@ def moved_scans(job: Job, cases: Sequence[Case], new_cases: Sequence[Case]) -> d
     return found
 
 
-def _gone(job: Job, cases: Sequence[Case]) -> tuple[dict[str, list[int]], dict[tuple[str, ...], int]]:
-    """Numbers of the cases whose files have gone: by the content that they had, and by name those without a result."""
-    by_content: dict[str, list[int]] = {}
-    by_name: dict[tuple[str, ...], int] = {}
-    for index, case in enumerate(cases):
+def _gone(job: Job, cases: Sequence[Case]) -> tuple[dict[str, list[str]], dict[tuple[str, ...], str]]:
+    """Names of the cases whose files have gone: by the content that they had, and those without a result by names."""
+    by_content: dict[str, list[str]] = {}
+    by_name: dict[tuple[str, ...], str] = {}
+    for case in cases:
         if case.part or _is_any_there(case.images):
             continue
         files = job.prediction(case.id)
         if not files.result.is_file():
-            by_name[_own_names(case)] = index
+            by_name[_own_names(case)] = case.id
         elif content := (files.read_result().get("source") or {}).get("hash"):
-            by_content.setdefault(content, []).append(index)
+            by_content.setdefault(content, []).append(case.id)
     return by_content, by_name
 
 
-def with_places(datalist: Datalist, moved: Mapping[int, Case]) -> Datalist:
-    """The same cases, with the images of those that were moved where they are now."""
-    cases = [
-        replace(case, image=moved[index].image, more_images=moved[index].more_images) if index in moved else case
-        for index, case in enumerate(datalist.cases)
-    ]
+def at_new_places(datalist: Datalist, moved: Mapping[str, Case]) -> Datalist:
+    """The same cases, with the files of those that were moved (`moved_scans`, `moved_training`) where they are now."""
+    cases = []
+    for case in datalist.cases:
+        new = moved.get(case.id, case)
+        label, known = new.label or case.label, new.known or case.known
+        cases.append(replace(case, image=new.image, more_images=new.more_images, label=label, known=known))
     return replace(datalist, cases=tuple(cases))
 
 
@@ -108,13 +109,9 @@ def follow_training(job: Job, now: Mapping[str, Case]) -> list[str]:
     return [moved_sentence(list(now.values()))]
 
 
-def at_new_places(datalist: Datalist, now: Mapping[str, Case]) -> Datalist:
-    """The same cases of a training, with all their files where `moved_training` has found them."""
-    cases = []
-    for case in datalist.cases:
-        new = now.get(case.id, case)
-        cases.append(replace(case, image=new.image, more_images=new.more_images, label=new.label, known=new.known))
-    return replace(datalist, cases=tuple(cases))
+def unreadable(case: Case, error: OSError) -> JobError:
+    """What to say of a scan that the system does not let us read."""
+    return JobError(f"'{case.image}' cannot be read ({error.strerror or error}); make it readable again.")
 
 
 def moved_sentence(cases: Sequence[Case]) -> str:
@@ -155,4 +152,4 @@ def _content(case: Case) -> str:
     try:
         return content_hash(case.images)
     except OSError as error:
-        raise JobError(f"'{case.image}' cannot be read ({error.strerror or error}); make it readable again.") from error
+        raise unreadable(case, error) from error

@@ -13,10 +13,10 @@ from ..contract.case_names import free_case_name
 from ..contract.config import SegmentConfig, TrainConfig
 from ..contract.config.time_budget import seconds_of
 from ..contract.directory import Config
-from ..contract.errors import ConfigError, DataError, JobError, ModelError
+from ..contract.errors import ConfigError, DataError, ModelError
 from ..contract.model_card import model_fingerprint, model_folder
 from ..contract.source_files import is_changed
-from .moved_scans import at_new_places, images_of, moved_scans, moved_sentence, names_of, path_key, with_places
+from .moved_scans import at_new_places, images_of, moved_scans, moved_sentence, names_of, path_key, unreadable
 
 # A job may go on with more or fewer processes than it started with.
 _MAY_DIFFER = ("machine.devices",)
@@ -112,11 +112,11 @@ def grow(job: Job, new_list: Datalist) -> list[str]:
     """
     listed, of_job = job.read_relative_datalist(), job.read_datalist()
     moved = moved_scans(job, of_job.cases, new_list.cases)
-    listed, of_job = (with_places(datalist, moved) for datalist in (listed, of_job))
+    listed, of_job = (at_new_places(datalist, moved) for datalist in (listed, of_job))
     places = _places(of_job.cases, new_list.cases)
     cases: list[Case | None] = [*listed.cases]
     names = {case.id.lower() for case in of_job.cases}
-    sentences = [moved_sentence([of_job.cases[index] for index in sorted(moved)])] if moved else []
+    sentences = [moved_sentence([case for case in of_job.cases if case.id in moved])] if moved else []
     again: list[str] = []
     for case, indices in zip(new_list.cases, places, strict=True):
         earlier = [of_job.cases[index] for index in indices]
@@ -170,7 +170,7 @@ def _has_changed(job: Job, case: Case) -> bool:
             return is_changed(case.images, result["source"])
         return any(Path(image).stat().st_mtime > float(result.get("created") or 0) for image in case.images)
     except OSError as error:
-        raise JobError(f"'{case.image}' cannot be read ({error.strerror or error}); make it readable again.") from error
+        raise unreadable(case, error) from error
 
 
 def _is_same_model(of_job: str, folder: Path, fingerprint: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
 from .doubt import CaseDoubt, CaseQuality
-from .errors import JobError
+from .errors import CoraNetError, JobError
 from .prediction_files import PredictionFiles
 from .region_list import Region, RegionList
 from .review import Review
@@ -59,16 +59,27 @@ class CaseUncertainty:
         return (1 - expected) * undecided
 
 
-def rank_cases(cases: Iterable[PredictionFiles]) -> list[CaseUncertainty]:
+def rank_cases(
+    cases: Iterable[PredictionFiles], on_damage: Optional[Callable[[PredictionFiles, CoraNetError], None]] = None
+) -> list[CaseUncertainty]:
     """Order cases, those first that are to be looked at first (`CaseUncertainty.rank`); incomplete ones are left out.
 
     Args:
         cases: the files of their results. All are measured by the same size of a large region.
+        on_damage: gets each case that is damaged, and why; it is left out. None: that is an error.
 
     Raises:
         JobError: a file is damaged.
     """
-    read = [_Case.read(files) for files in cases if files.result.is_file()]
+    read = []
+    for files in cases:
+        if files.result.is_file():
+            try:
+                read.append(_Case.read(files))
+            except CoraNetError as error:
+                if on_damage is None:
+                    raise
+                on_damage(files, error)
     largest = max((region.volume_ml for case in read for region in case.undecided), default=0.0)
     return sorted((case.described(_large_ml(largest)) for case in read), key=lambda case: (-case.rank, case.case))
 

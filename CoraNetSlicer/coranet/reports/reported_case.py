@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,6 @@ from ..contract import (
     RegionList,
     Review,
     ScanIdentity,
-    case_uncertainty,
     rank_cases,
 )
 from ..contract.errors import CoraNetError, DataError
@@ -104,18 +102,12 @@ def reported_cases(predictions: Sequence[PredictionFiles], counts: PictureCounts
     Raises:
         JobError, DataError: a file is damaged, in each of the cases.
     """
+    files = {prediction.folder: prediction for prediction in predictions}
     errors: dict[str, CoraNetError] = {}
-    sound: dict[Path, PredictionFiles] = {}
-    for files in predictions:
-        try:
-            case_uncertainty(files)
-            sound[files.folder] = files
-        except CoraNetError as error:
-            errors[files.folder.name] = error
     cases: list[ReportedCase] = []
-    for ranked in rank_cases(sound.values()):
+    for ranked in rank_cases(predictions, lambda damaged, error: errors.update({damaged.folder.name: error})):
         try:
-            cases.append(_reported(sound[ranked.folder], ranked, counts.regions if len(cases) < counts.cases else 0))
+            cases.append(_reported(files[ranked.folder], ranked, counts.regions if len(cases) < counts.cases else 0))
         except CoraNetError as error:
             errors[ranked.case] = error
     if errors and not cases:

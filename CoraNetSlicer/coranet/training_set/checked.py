@@ -253,12 +253,10 @@ def _inside_out(survey: Survey, labels: Sequence[Label]) -> Iterator[Warned]:
             if measured.around == label.value and measured.has_background and not measured.case.is_partial
         ]
         if found:
-            first, *others = found
-            more = f" (and {len(others)} more label {'maps' if len(others) > 1 else 'map'})" if others else ""
             yield Warned(
                 "inside_out",
-                f"in '{first}'{more}, '{label.name}' lies along the whole border of the scan, as background does; "
-                "check whether structure and background are exchanged.",
+                f"in '{found[0]}'{_and_more(found)}, '{label.name}' lies along the whole border of the scan, as "
+                "background does; check whether structure and background are exchanged.",
             )
 
 
@@ -273,13 +271,18 @@ def _drawn_on_some_slices(survey: Survey, labels: Sequence[Label]) -> Iterator[W
             if structure is not None and structure.drawn is not None
         ]
         if found:
-            (first, slices), *others = found
-            more = f" (and {len(others)} more label {'maps' if len(others) > 1 else 'map'})" if others else ""
+            first, slices = found[0]
             yield Warned(
                 "some_slices",
-                f"'{first}' has '{label.name}' on {slices.drawn} of {slices.of} slices{more}: those between teach that "
-                "there is none; fill between slices, or list a mask of the drawn slices as 'known'.",
+                f"'{first}' has '{label.name}' on {slices.drawn} of {slices.of} slices{_and_more(found)}: those "
+                "between teach that there is none; fill between slices, or list a mask of the drawn slices as 'known'.",
             )
+
+
+def _and_more(found: Sequence[object]) -> str:
+    """How many label maps there are besides the first, which is named; "" for none."""
+    others = len(found) - 1
+    return f" (and {others} more label {'maps' if others > 1 else 'map'})" if others else ""
 
 
 def _looking_like_labels(survey: Survey) -> Iterator[Warned]:

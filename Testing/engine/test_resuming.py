@@ -5,65 +5,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import SimpleITK as sitk
-import torch
 from dicom_files import positions, voxels, write_series
-from small_jobs import call, errors_in, settings, the_only_error, training_job
+from resumed_jobs import SEGMENT, change, make_a_case_unlabeled, put, results, rows, swap_the_labels
+from resumed_jobs import a_training as a_training
+from resumed_jobs import inbox as inbox
+from resumed_jobs import scans as scans
+from resumed_jobs import worked_on as worked_on
+from small_jobs import call, errors_in, settings, the_only_error
 
-from coranet.command_line import cli
 from coranet.command_line.resuming import grow, require_kept_settings, require_same_datalist
 from coranet.contract import Case, Datalist, Job, JobKind, Role, read_datalist, write_json_atomic
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.errors import DataError
-from coranet.contract.events import CheckpointSaved
 from coranet.contract.model_card import model_fingerprint
 from coranet.contract.source_files import is_changed, source_files, source_stamp
 from coranet.data.series import divide_series
-from coranet.job_process import launch
-from coranet.job_process.worker import work_on
 from coranet.reporting import Reporter
 
-SEGMENT = ("--set", "machine.threads=1", "--set", "machine.device=cpu")
-
-
 # -- a training --
-
-
-@pytest.fixture
-def worked_on(monkeypatch) -> list:
-    """The work that would be done, each on its job."""
-    jobs: list = []
-    monkeypatch.setattr(cli, "_claimed", lambda work: nullcontext(jobs.append(work)))
-    monkeypatch.setattr(launch, "worker_for", lambda *arguments: lambda *more: 0)
-    return jobs
-
-
-@pytest.fixture
-def scans(a_phantom_set, tmp_path) -> Path:
-    """The dataset.json of a copy of the phantoms that a test may change."""
-    return shutil.copytree(a_phantom_set.parent, tmp_path / "scans") / "dataset.json"
-
-
-@pytest.fixture
-def a_training(scans, tmp_path, worked_on) -> Path:
-    """The folder of a training that was begun."""
-    assert call("train", scans, "--output", tmp_path / "job", *settings()) == 0
-    worked_on.clear()
-    return tmp_path / "job"
-
-
-def change(path: Path, **changes) -> None:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**content, **changes}), encoding="utf-8")
-
-
-def rows(path: Path, key: str) -> list:
-    return json.loads(path.read_text(encoding="utf-8"))[key]
 
 
 # What is asked for beside --resume, and what of it is not as it was; "" where it is.
@@ -115,18 +78,8 @@ def add_an_unlabeled(path: Path) -> None:
     change(path, unlabeled=[*rows(path, "unlabeled"), {"image": "images/new.nrrd"}])
 
 
-def swap_the_labels(path: Path) -> None:
-    first, second, *others = rows(path, "training")
-    change(path, training=[{**first, "label": second["label"]}, {**second, "label": first["label"]}, *others])
-
-
 def rename_a_label(path: Path) -> None:
     change(path, labels={"1": "liver", "2": "lesion"})
-
-
-def make_a_case_unlabeled(path: Path) -> None:
-    first, *others = rows(path, "training")
-    change(path, training=others, unlabeled=[*rows(path, "unlabeled"), {"image": first["image"]}])
 
 
 def forget_the_validation(path: Path) -> None:
@@ -179,56 +132,6 @@ def test_the_same_cases_are_the_same_however_they_are_listed(scans, a_training, 
     assert call("train", scans, "--output", a_training, "--resume") == 0 and worked_on
 
 
-def stopped(folder: Path, listed: Path) -> Job:
-    """A training that was stopped at its first checkpoint."""
-    job = training_job(folder, listed)
-
-    def stop(event) -> None:
-        if isinstance(event, CheckpointSaved):
-            job.request_cancel()
-
-    assert work_on(job, resume=False, listener=stop) == 130
-    return job
-
-
-@pytest.mark.slow
-def test_a_training_whose_scans_were_moved_goes_on_with_them(scans, tmp_path, capsys):
-    """It ends as one whose scans stayed in their places."""
-    staying = stopped(tmp_path / "staying", scans)
-    assert call("train", scans, "--output", staying.folder, "--resume") == 0
-    moving = stopped(tmp_path / "moving", scans)
-    moved = scans.parent.rename(tmp_path / "elsewhere")
-    capsys.readouterr()
-    assert call("run", moving.folder, "--resume") == 3
-    assert f"go on with coranet train DATALIST --output {moving.folder} --resume." in capsys.readouterr().err
-    assert call("train", moved / "dataset.json", "--output", moving.folder, "--resume") == 0
-    assert "5 cases have moved; for example, '" in capsys.readouterr().err
-    first, second = (torch.load(job.model_folder / "weights.pt", weights_only=True) for job in (staying, moving))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    used = [case for case in moving.read_datalist().cases if case.role is not Role.TEST]
-    assert all(Path(path).is_relative_to(moved) for case in used for path in case.files)
-
-
-@pytest.mark.slow
-def test_other_scans_under_the_names_of_moved_ones_are_refused(scans, tmp_path, capsys):
-    job = stopped(tmp_path / "job", scans)
-    moved = scans.parent.rename(tmp_path / "elsewhere")
-    path = moved / rows(moved / "dataset.json", "training")[0]["image"]
-    sitk.WriteImage(sitk.ReadImage(str(path)) + 1, str(path))
-    capsys.readouterr()
-    assert call("train", moved / "dataset.json", "--output", job.folder, "--resume") == 3
-    assert f"'{path}' is not the scan that the training in '{job.folder}' has seen as" in capsys.readouterr().err
-    assert Path(job.read_datalist().cases[0].image).is_relative_to(scans.parent)
-
-
-@pytest.mark.parametrize("different", [swap_the_labels, make_a_case_unlabeled])
-def test_moved_scans_with_other_roles_or_labels_are_refused(scans, a_training, worked_on, capsys, different):
-    moved = scans.parent.rename(scans.parent.with_name("elsewhere")) / "dataset.json"
-    different(moved)
-    assert call("train", moved, "--output", a_training, "--resume") == 3 and not worked_on
-    assert "is not what the training" in the_only_error(capsys)
-
-
 def test_cases_that_the_training_set_aside_are_those_that_were_given(scans, tmp_path, worked_on):
     change(scans, validation=[])
     args = ("train", scans, "--output", tmp_path / "job", *settings())
@@ -256,25 +159,6 @@ def test_a_dry_run_refuses_what_it_does_not_use(scans, a_training, capsys, args,
 
 
 # -- a segmentation --
-
-
-@pytest.fixture
-def inbox(a_phantom_set, tmp_path) -> Path:
-    """A folder of two scans that grows."""
-    (tmp_path / "inbox").mkdir()
-    for name in ("22", "23"):
-        put(a_phantom_set, tmp_path / "inbox", name, int(name) - 21)
-    return tmp_path / "inbox"
-
-
-def put(phantoms: Path, inbox: Path, name: str, number: int) -> None:
-    shutil.copy(phantoms.parent / "images" / f"case00{number}.nrrd", inbox / f"{name}.nrrd")
-
-
-def results(folder: Path) -> dict[str, float]:
-    """When each complete case was made."""
-    files = sorted((folder / "predictions").glob("*/result.json"))
-    return {path.parent.name: json.loads(path.read_text(encoding="utf-8"))["created"] for path in files}
 
 
 @pytest.mark.slow
@@ -312,45 +196,6 @@ def test_a_folder_that_grows_is_gone_on_with(a_trained_job, a_phantom_set, inbox
     errors = capsys.readouterr().err
     assert sorted(results(output)) == ["22", "23", "23_2", "24"]
     assert "1 earlier cases are no longer listed; their results stay: 22." in errors
-
-
-@pytest.mark.slow
-def test_scans_that_were_moved_keep_their_results(a_trained_job, inbox, a_phantom_set, tmp_path, capsys):
-    """One is complete and gets another name on its way; the other one has no result yet, and one is new."""
-    output = tmp_path / "results"
-    args = ("--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)
-    assert call("segment", inbox, *args) == 0
-    job, first = Job.open(output), results(output)
-    shutil.rmtree(job.prediction("23").folder)
-    moved = inbox.rename(tmp_path / "elsewhere")
-    (moved / "22.nrrd").rename(moved / "renamed.nrrd")
-    put(a_phantom_set, moved, "24", 3)
-    capsys.readouterr()
-
-    assert call("segment", moved, *args) == 0
-    errors = capsys.readouterr().err
-    assert f"2 cases have moved; for example, '22' is now '{moved / 'renamed.nrrd'}'." in errors
-    assert "'24'" in errors and errors.count("is new") == 1 and "no longer listed" not in errors
-    second = results(output)
-    assert sorted(second) == ["22", "23", "24"] and second["22"] == first["22"]
-    images = {case.id: Path(case.image) for case in job.read_datalist().cases}
-    assert images == {"22": moved / "renamed.nrrd", "23": moved / "23.nrrd", "24": moved / "24.nrrd"}
-
-    put(a_phantom_set, moved, "renamed", 4)
-    assert call("segment", moved, *args) == 0
-    errors = capsys.readouterr().err
-    assert "'22' is segmented again" in errors and "moved:" not in errors
-    assert results(output)["22"] > first["22"]
-
-
-@pytest.mark.slow
-def test_a_copy_beside_a_scan_that_is_still_there_is_a_case_of_its_own(a_trained_job, inbox, tmp_path, capsys):
-    output = tmp_path / "results"
-    args = ("segment", inbox, "--model", a_trained_job.folder, "--output", output, "--resume", *SEGMENT)
-    assert call(*args) == 0
-    shutil.copy(inbox / "22.nrrd", inbox / "copy.nrrd")
-    assert call(*args) == 0
-    assert sorted(results(output)) == ["22", "23", "copy"] and "moved:" not in capsys.readouterr().err
 
 
 @pytest.mark.slow
